@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * uppercase: text answered with the same text in upper case (Kurose & Ross, section 2.7).
+ *
+ * The whole service: the build makes the handler `uppercase` and the daemon `uppercased` of it.
+ */
+
+#include "exchange/service.h"
+#include "text/upper.h"
+
+_Static_assert(sizeof(struct upper) <= sizeof(struct service_state), "state fits");
+
+static size_t feed(struct service_state *state, const void *in, size_t length, void *out)
+{
+	return upper_feed((struct upper *)state->bytes, in, length, out);
+}
+
+static size_t finish(struct service_state *state, void *out)
+{
+	return upper_finish((struct upper *)state->bytes, out);
+}
+
+const struct service service = {
+        .name = "uppercase",
+        .summary = "Answer text with the same text in upper case",
+        .data = "Unicode",
+        .data_version = upper_unicode_version,
+        .port = 12000,
+        .growth = UPPER_GROWTH,
+        .slack = UPPER_SLACK,
+        .feed = feed,
+        .finish = finish,
+};

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+#pragma once
+
+/*
+ * service: what a file in services/ defines and everything else knows a service by.
+ *
+ * A service is pure: bytes in, bytes out, and eight bytes of state between two pieces of a text.
+ * Not its job: framing, limits (exchange.h), descriptors and time (the drivers).
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a service remembers between two pieces of one text; all zero is the beginning. */
+struct service_state {
+	_Alignas(8) unsigned char bytes[8];
+};
+
+struct service {
+	const char *name;    /* of the handler; the daemon's adds a "d" */
+	const char *summary; /* what it does, for --help: "answer text in upper case" */
+	const char *data;    /* name of the data it was made from, for --version, or NULL */
+	const char *(*data_version)(void);
+	uint16_t port; /* by default */
+
+	/* The most bytes of reply for length bytes of text: growth * length + slack. */
+	size_t growth;
+	size_t slack;
+
+	/* The reply to the next piece of a text; out has the room above and does not overlap in.
+	 * Returns the bytes written; those behind them, within the room, may be overwritten. */
+	size_t (*feed)(struct service_state *state, const void *in, size_t length, void *out);
+
+	/* The rest of the reply at the end of a text; out has slack bytes. The state is as at the
+	 * beginning afterwards. Returns the bytes written. */
+	size_t (*finish)(struct service_state *state, void *out);
+};
+
+/* The one service that a program is built with: a file in services/ defines it. */
+extern const struct service service;

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+#include "net/socket.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/error.h"
+
+static int get_int(int fd, int option, int *ret_value)
+{
+	int value = 0;
+	socklen_t length = sizeof(value);
+
+	if (getsockopt(fd, SOL_SOCKET, option, &value, &length) < 0)
+		return negative_errno();
+	*ret_value = value;
+	return 0;
+}
+
+int socket_look(int fd, struct socket_facts *ret_facts)
+{
+	struct socket_facts facts = {0};
+	struct address peer;
+	int listening, r;
+
+	if ((r = get_int(fd, SO_DOMAIN, &facts.family)) < 0 ||
+	    (r = get_int(fd, SO_TYPE, &facts.type)) < 0)
+		return r;
+	if (get_int(fd, SO_ACCEPTCONN, &listening) == 0)
+		facts.listening = listening;
+	peer.length = sizeof(peer.storage);
+	facts.connected = getpeername(fd, &peer.any, &peer.length) == 0;
+	*ret_facts = facts;
+	return 0;
+}
+
+const char *socket_print_kind(const struct socket_facts *facts, char text[static SOCKET_TEXT_MAX])
+{
+	static const struct {
+		int value;
+		const char *name;
+	} families[] = {{AF_INET, "AF_INET"},       {AF_INET6, "AF_INET6"},
+	                {AF_UNIX, "AF_UNIX"},       {AF_VSOCK, "AF_VSOCK"},
+	                {AF_NETLINK, "AF_NETLINK"}, {AF_PACKET, "AF_PACKET"}},
+	  types[] = {{SOCK_STREAM, "stream"},
+	             {SOCK_DGRAM, "datagram"},
+	             {SOCK_SEQPACKET, "seqpacket"},
+	             {SOCK_RAW, "raw"}};
+	const char *family = NULL, *type = NULL;
+	char family_number[32], type_number[16];
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		if (families[i].value == facts->family)
+			family = families[i].name;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (types[i].value == facts->type)
+			type = types[i].name;
+	snprintf(family_number, sizeof(family_number), "address family %d", facts->family);
+	snprintf(type_number, sizeof(type_number), "type %d", facts->type);
+	snprintf(text, SOCKET_TEXT_MAX, "%s %s%s", family ? family : family_number,
+	         facts->listening ? "listening " : "", type ? type : type_number);
+	return text;
+}
+
+/* A socket file outlives its server; only one that refuses connections is ours to remove. */
+static bool is_stale(const struct address *address, int type)
+{
+	_cleanup_close_ int probe = -1;
+	struct stat status;
+
+	if (address->any.sa_family != AF_UNIX || address->un.sun_path[0] == '\0' ||
+	    lstat(address->un.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
+		return false;
+	probe = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	return probe >= 0 && connect(probe, &address->any, address->length) < 0 &&
+	       errno == ECONNREFUSED;
+}
+
+static int open_exactly(const struct address *address, int type)
+{
+	_cleanup_close_ int fd =
+	        socket(address->any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int on = 1, off = 0;
+
+	if (fd < 0)
+		return negative_errno();
+	/* Streams only: on a datagram socket it would let a second server steal the port unseen. */
+	if (type == SOCK_STREAM)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (address->any.sa_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (bind(fd, &address->any, address->length) < 0) {
+		if (errno != EADDRINUSE || !is_stale(address, type))
+			return errno == EADDRINUSE ? -EADDRINUSE : negative_errno();
+		(void)unlink(address->un.sun_path);
+		if (bind(fd, &address->any, address->length) < 0)
+			return negative_errno();
+	}
+	if (type == SOCK_STREAM && listen(fd, SOMAXCONN) < 0)
+		return negative_errno();
+	return take_fd(&fd);
+}
+
+int socket_open(const struct address *address, int type)
+{
+	int fd = open_exactly(address, type);
+
+	/* No IPv6 in the kernel, or switched off: "any address" is still there, of IPv4. */
+	if ((fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) && address->any.sa_family == AF_INET6 &&
+	    IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr)) {
+		struct address ipv4 = {
+		        .length = sizeof(ipv4.in),
+		        .in = {.sin_family = AF_INET, .sin_port = address->in6.sin6_port},
+		};
+
+		return open_exactly(&ipv4, type);
+	}
+	return fd;
+}
+
+int socket_get_name(int fd, struct address *ret_address)
+{
+	struct address address = {.length = sizeof(address.storage)};
+
+	if (getsockname(fd, &address.any, &address.length) < 0)
+		return negative_errno();
+	*ret_address = address;
+	return 0;
+}

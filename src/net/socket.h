@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+#pragma once
+
+/*
+ * socket: what a descriptor is, and opening listening and datagram sockets.
+ *
+ * Not its job: who hands a socket over (activation/), what is read from it (the drivers).
+ */
+
+#include <stdbool.h>
+
+#include "net/address.h"
+
+/* What a descriptor is, as the kernel tells. */
+struct socket_facts {
+	int family; /* SO_DOMAIN: AF_INET… */
+	int type;   /* SO_TYPE: SOCK_STREAM… */
+	bool listening;
+	bool connected;
+};
+
+/* Looks at fd. Returns 0, -ENOTSOCK (no socket) or another negative errno of getsockopt(2). */
+int socket_look(int fd, struct socket_facts *ret_facts);
+
+/* "AF_INET stream", "AF_UNIX seqpacket", for messages. Returns text. */
+#define SOCKET_TEXT_MAX 64
+const char *socket_print_kind(const struct socket_facts *facts, char text[static SOCKET_TEXT_MAX]);
+
+/* Opens a non-blocking, close-on-exec socket on address: a listening one for SOCK_STREAM, a bound
+ * one for SOCK_DGRAM. "Any address" of IPv6 takes IPv4 too, and falls back to IPv4 alone on a
+ * machine without IPv6. A stale AF_UNIX socket file, which nobody listens on, is replaced. Returns
+ * the descriptor, or a negative errno of socket(2), bind(2) or listen(2). */
+int socket_open(const struct address *address, int type);
+
+/* The socket's own address. Returns 0 or a negative errno of getsockname(2). */
+int socket_get_name(int fd, struct address *ret_address);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+#include "util/descriptor.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "util/error.h"
+
+int descriptor_write_all(int fd, const void *bytes, size_t length)
+{
+	const char *next = bytes;
+
+	while (length > 0) {
+		ssize_t n = write(fd, next, length);
+
+		if (n >= 0) {
+			next += n;
+			length -= (size_t)n;
+			continue;
+		}
+		if (errno == EAGAIN) {
+			struct pollfd wait = {.fd = fd, .events = POLLOUT};
+
+			if (poll(&wait, 1, -1) < 0 && errno != EINTR)
+				return negative_errno();
+		} else if (errno != EINTR) {
+			return negative_errno();
+		}
+	}
+	return 0;
+}
+
+static int change_flag(int fd, int get, int set, int flag, int on)
+{
+	int before = fcntl(fd, get);
+
+	if (before < 0)
+		return negative_errno();
+
+	int after = on ? before | flag : before & ~flag;
+
+	if (after != before && fcntl(fd, set, after) < 0)
+		return negative_errno();
+	return 0;
+}
+
+int descriptor_set_nonblocking(int fd, int nonblocking)
+{
+	return change_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, nonblocking);
+}
+
+int descriptor_set_cloexec(int fd, int cloexec)
+{
+	return change_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, cloexec);
+}
