@@ -41,15 +41,15 @@ struct exchange {
 size_t exchange_room(const struct exchange_options *options, size_t length);
 
 /* Takes the next length bytes of request; writes the reply to out, which does not overlap in.
- * Returns the reply's length, -EMSGSIZE (a message longer than message_max), or -ENOMEM. After an
- * error the conversation is done; what was answered before it is written: *ret_written bytes. */
+ * Returns 0, -EMSGSIZE (a message longer than message_max) or -ENOMEM; the conversation is done
+ * after an error. *reply_length is set either way: what was answered before the error is good. */
 int exchange_feed(struct exchange *exchange, const struct exchange_options *options, const void *in,
-                  size_t length, void *out, size_t *ret_written);
+                  size_t length, void *out, size_t *reply_length);
 
-/* The end of the request: the rest of the reply. A line without its newline is a message; a message
- * shorter than its header said is -EPROTO. Otherwise as exchange_feed(). */
+/* The end of the request: writes the rest of the reply. A line without its newline is a message;
+ * less than a header announced is -EPROTO. Otherwise as exchange_feed(). */
 int exchange_finish(struct exchange *exchange, const struct exchange_options *options, void *out,
-                    size_t *ret_written);
+                    size_t *reply_length);
 
 /* True once no more is to be read: all is answered that will be. */
 static inline bool exchange_is_done(const struct exchange *exchange)

@@ -23,7 +23,8 @@ struct service {
 	const char *(*data_version)(void);
 	uint16_t port; /* by default */
 
-	/* The most bytes of reply for length bytes of text: growth * length + slack. */
+	/* A piece of length bytes needs room for growth * length + slack bytes; of a whole
+	 * message's reply growth * (length + 1) - 1 bytes are kept at most. */
 	size_t growth;
 	size_t slack;
 
