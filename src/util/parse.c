@@ -48,16 +48,16 @@ int parse_number(const char *text, uint64_t minimum, uint64_t maximum, uint64_t 
 #define HOUR (60 * MIN)
 #define DAY  (24 * HOUR)
 
-/* The units of systemd.time(7) that make sense for a timeout. */
+/* The units of systemd.time(7) that make sense for a timeout; the µ of either code point. */
 static const struct {
 	const char *name;
 	uint64_t usec;
 } time_units[] = {
-        {"us", 1},      {"usec", 1},       {"µs", 1},          {"ms", MSEC},     {"msec", MSEC},
-        {"s", SEC},     {"sec", SEC},      {"second", SEC},    {"seconds", SEC}, {"m", MIN},
-        {"min", MIN},   {"minute", MIN},   {"minutes", MIN},   {"h", HOUR},      {"hr", HOUR},
-        {"hour", HOUR}, {"hours", HOUR},   {"d", DAY},         {"day", DAY},     {"days", DAY},
-        {"w", 7 * DAY}, {"week", 7 * DAY}, {"weeks", 7 * DAY}, {"", SEC},
+        {"us", 1},      {"usec", 1},    {"\u00b5s", 1},    {"\u03bcs", 1},     {"ms", MSEC},
+        {"msec", MSEC}, {"s", SEC},     {"sec", SEC},      {"second", SEC},    {"seconds", SEC},
+        {"m", MIN},     {"min", MIN},   {"minute", MIN},   {"minutes", MIN},   {"h", HOUR},
+        {"hr", HOUR},   {"hour", HOUR}, {"hours", HOUR},   {"d", DAY},         {"day", DAY},
+        {"days", DAY},  {"w", 7 * DAY}, {"week", 7 * DAY}, {"weeks", 7 * DAY}, {"", SEC},
 };
 
 /* The unit at *text; moves *text behind it. */
@@ -94,12 +94,14 @@ int parse_time(const char *text, uint64_t *ret_usec)
 {
 	uint64_t total = 0;
 
-	if (strcmp(text, "infinity") == 0) {
+	text = skip_space(text);
+	if (strncmp(text, "infinity", strlen("infinity")) == 0) {
+		if (*skip_space(text + strlen("infinity")))
+			return -EINVAL;
 		*ret_usec = PARSE_INFINITY;
 		return 0;
 	}
 
-	text = skip_space(text);
 	do {
 		uint64_t number, unit, millionths = 0, part, fraction;
 		int r = take_digits(&text, &number);

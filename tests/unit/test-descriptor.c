@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Tests of util/descriptor.h and of what util/cleanup.h does to descriptors. */
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "unit.h"
+#include "util/cleanup.h"
+#include "util/descriptor.h"
+#include "util/error.h"
+
+/* More than any pipe or socket buffer of the kernel's default sizes holds. */
+#define MUCH (4U << 20)
+
+static unsigned char pattern(size_t i)
+{
+	return (unsigned char)(i % 251);
+}
+
+/* Reads fd to its end, slowly at first; counts what came and whether it was the pattern. */
+struct reader {
+	int fd;
+	size_t count;
+	size_t wrong;
+};
+
+static void *read_all(void *argument)
+{
+	struct reader *reader = argument;
+	unsigned char buffer[4099];
+	ssize_t n;
+
+	while ((n = read(reader->fd, buffer, sizeof(buffer))) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			reader->wrong += buffer[i] != pattern(reader->count++);
+	return NULL;
+}
+
+/* A write of more than fits, on a blocking (0) or non-blocking (1) pipe or socket (2, 3). */
+START_TEST(writes_all)
+{
+	int ends[2];
+	pthread_t thread;
+	_cleanup_free_ unsigned char *bytes = malloc(MUCH);
+
+	ck_assert_ptr_nonnull(bytes);
+	for (size_t i = 0; i < MUCH; i++)
+		bytes[i] = pattern(i);
+	if (_i < 2)
+		ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	else
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(descriptor_set_nonblocking(ends[1], _i % 2), 0);
+
+	struct reader reader = {.fd = ends[0]};
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, read_all, &reader), 0);
+	ck_assert_int_eq(descriptor_write_all(ends[1], bytes, MUCH), 0);
+	close(ends[1]);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_uint_eq(reader.count, MUCH);
+	ck_assert_uint_eq(reader.wrong, 0);
+	close(ends[0]);
+}
+END_TEST
+
+START_TEST(writes_nothing)
+{
+	/* Not even a look at the descriptor. */
+	ck_assert_int_eq(descriptor_write_all(-1, "", 0), 0);
+}
+END_TEST
+
+START_TEST(reports_errors_of_write)
+{
+	int ends[2];
+	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(descriptor_write_all(-1, "x", 1), -EBADF);
+	ck_assert_int_eq(descriptor_write_all(null, "x", 1), -EBADF);
+	ck_assert_int_eq(descriptor_write_all(full, "x", 1), -ENOSPC);
+
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[0]);
+	ck_assert_int_eq(descriptor_write_all(ends[1], "x", 1), -EPIPE);
+	close(ends[1]);
+	signal(SIGPIPE, SIG_DFL);
+}
+END_TEST
+
+/* A reader that goes away early, while the writer writes or waits in poll(2) for room. */
+static void *close_early(void *argument)
+{
+	int *ends = argument;
+	unsigned char byte;
+
+	if (read(ends[0], &byte, 1) == 1)
+		close(ends[0]);
+	return NULL;
+}
+
+START_TEST(ends_when_the_reader_goes)
+{
+	int ends[2];
+	pthread_t thread;
+	_cleanup_free_ char *bytes = calloc(1, MUCH);
+
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	ck_assert_int_eq(descriptor_set_nonblocking(ends[0], 0), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, close_early, ends), 0);
+	ck_assert_int_eq(descriptor_write_all(ends[1], bytes, MUCH), -EPIPE);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	close(ends[1]);
+	signal(SIGPIPE, SIG_DFL);
+}
+END_TEST
+
+START_TEST(changes_nonblocking_alone)
+{
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_ASYNC), 0);
+
+	int before = fcntl(ends[0], F_GETFL);
+
+	/* Twice each: what is so already stays so. */
+	for (int round = 0; round < 2; round++) {
+		ck_assert_int_eq(descriptor_set_nonblocking(ends[0], 1), 0);
+		ck_assert_int_eq(fcntl(ends[0], F_GETFL), before | O_NONBLOCK);
+	}
+	for (int round = 0; round < 2; round++) {
+		ck_assert_int_eq(descriptor_set_nonblocking(ends[0], 0), 0);
+		ck_assert_int_eq(fcntl(ends[0], F_GETFL), before);
+	}
+	ck_assert_int_eq(fcntl(ends[0], F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(descriptor_set_nonblocking(-1, 1), -EBADF);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(changes_cloexec)
+{
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, 0), 0);
+	for (int round = 0; round < 2; round++) {
+		ck_assert_int_eq(descriptor_set_cloexec(ends[0], 1), 0);
+		ck_assert_int_eq(fcntl(ends[0], F_GETFD), FD_CLOEXEC);
+	}
+	for (int round = 0; round < 2; round++) {
+		ck_assert_int_eq(descriptor_set_cloexec(ends[0], 0), 0);
+		ck_assert_int_eq(fcntl(ends[0], F_GETFD), 0);
+	}
+	ck_assert_int_eq(descriptor_set_cloexec(-1, 1), -EBADF);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(closes_what_was_not_taken)
+{
+	int kept, dropped;
+
+	{
+		_cleanup_close_ int a = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		_cleanup_close_ int b = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+		ck_assert_int_ge(a, 0);
+		ck_assert_int_ge(b, 0);
+		dropped = b;
+		kept = take_fd(&a);
+		ck_assert_int_eq(a, -1);
+	}
+	ck_assert_int_ge(fcntl(kept, F_GETFD), 0);
+	ck_assert_int_eq(fcntl(dropped, F_GETFD), -1);
+	close(kept);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+	        {"descriptor_write_all", writes_all, 4},
+	        {"descriptor_write_all", writes_nothing, 0},
+	        {"descriptor_write_all", reports_errors_of_write, 0},
+	        {"descriptor_write_all", ends_when_the_reader_goes, 0},
+	        {"descriptor_set_nonblocking", changes_nonblocking_alone, 0},
+	        {"descriptor_set_cloexec", changes_cloexec, 0},
+	        {"take_fd", closes_what_was_not_taken, 0},
+	        {0},
+	};
+
+	return unit_run("descriptor", rows);
+}
