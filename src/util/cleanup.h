@@ -34,9 +34,10 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
+/* Hands a pointer over: returns it and leaves NULL behind. */
 #define take_pointer(pointer)                                                                      \
-	({                                                                                         \
-		__auto_type taken_ = (pointer);                                                    \
+	(__extension__({                                                                           \
+		__typeof__(pointer) taken_ = (pointer);                                            \
 		(pointer) = NULL;                                                                  \
 		taken_;                                                                            \
-	})
+	}))

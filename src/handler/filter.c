@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+#include "handler/filter.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/descriptor.h"
+#include "util/error.h"
+
+/* Larger ones fall out of the cache, smaller ones cost system calls. */
+#define READ_SIZE ((size_t)128 << 10)
+
+/* Reads up to READ_SIZE bytes. Returns their number, 0 at the end, or a negative errno. */
+static ssize_t read_some(int fd, void *buffer)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buffer, READ_SIZE);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? negative_errno() : n;
+}
+
+int filter_run(int in, int out, const struct exchange_options *options,
+               enum filter_failure *ret_failure)
+{
+	_cleanup_(exchange_reset) struct exchange exchange = {0};
+	_cleanup_free_ char *request = malloc(READ_SIZE);
+	_cleanup_free_ char *reply = malloc(exchange_room(options, READ_SIZE));
+
+	*ret_failure = FILTER_NONE;
+	if (!request || !reply) {
+		*ret_failure = FILTER_MEMORY;
+		return -ENOMEM;
+	}
+
+	while (!exchange_is_done(&exchange)) {
+		ssize_t n = read_some(in, request);
+		size_t length;
+		int r, failed;
+
+		if (n < 0) {
+			*ret_failure = FILTER_READ;
+			return (int)n;
+		}
+		failed = n > 0 ? exchange_feed(&exchange, options, request, (size_t)n, reply,
+		                               &length)
+		               : exchange_finish(&exchange, options, reply, &length);
+		/* What was answered before a bad message is good. */
+		r = descriptor_write_all(out, reply, length);
+		if (r < 0) {
+			*ret_failure = FILTER_WRITE;
+			return r;
+		}
+		if (failed < 0) {
+			*ret_failure = failed == -ENOMEM ? FILTER_MEMORY : FILTER_MESSAGE;
+			return failed;
+		}
+	}
+	return 0;
+}

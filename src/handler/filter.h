@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+#pragma once
+
+/*
+ * filter: one conversation from a descriptor to a descriptor, blocking, in bounded memory.
+ *
+ * Every read is answered at once: a peer that waits for its answer before it goes on gets it.
+ * Not its job: where the descriptors come from (activation/conversation.h).
+ */
+
+#include "exchange/exchange.h"
+
+/* Why a conversation ended early. */
+enum filter_failure {
+	FILTER_NONE,
+	FILTER_READ,
+	FILTER_WRITE,
+	FILTER_MESSAGE,
+	FILTER_MEMORY,
+};
+
+/* Answers in on out until the end of in, or until the exchange is done.
+ * Returns 0, or a negative errno with *ret_failure saying of what. */
+int filter_run(int in, int out, const struct exchange_options *options,
+               enum filter_failure *ret_failure);

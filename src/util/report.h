@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+#pragma once
+
+/*
+ * report: a program's one-line messages, where somebody will see them.
+ *
+ *   stderr is …                            the line goes to
+ *   the journal (JOURNAL_STREAM)           stderr, with its <priority> in front (sd-daemon(3))
+ *   the conversation itself, as inetd      syslog(3): the peer asked for an answer, not for
+ *     makes it of descriptors 0, 1, 2        our troubles
+ *   anything else                          stderr, with the program's name in front
+ *
+ * For the mains and the daemon's control path only: nothing below the drivers prints.
+ */
+
+#include <syslog.h>
+
+/* One line at a syslog(3) priority, LOG_ERR… Control characters of the formatted text are escaped:
+ * a stranger's bytes can't forge a line. */
+void report(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
