@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/error.h"
+
+static uint32_t now_msec(const struct connection *connection)
+{
+	return (uint32_t)(connection->streams->loop->now / 1000);
+}
+
+uint64_t connection_silence(const struct connection *connection)
+{
+	return (uint64_t)(uint32_t)(now_msec(connection) - connection->last_activity) * 1000;
+}
+
+void connection_close(struct connection *connection)
+{
+	exchange_reset(&connection->exchange);
+	free(connection->unsent);
+	(void)close(connection->fd);
+	streams_leave(connection->streams, connection);
+}
+
+/* Changes what is waited for; without that a connection can't go on. Returns false once it is
+ * closed. */
+static bool wait_for(struct connection *connection, enum connection_state state)
+{
+	uint32_t events = state == CONNECTION_SENDING ? EPOLLOUT : EPOLLIN;
+
+	if ((state == CONNECTION_SENDING) != (connection->state == CONNECTION_SENDING) &&
+	    loop_change(connection->streams->loop, connection->fd, events, &connection->source) <
+	            0) {
+		connection_close(connection);
+		return false;
+	}
+	connection->state = state;
+	return true;
+}
+
+/* All that will be answered is sent. At the peer's end of input nothing can be unread. */
+static void end(struct connection *connection)
+{
+	if (connection->input_ended) {
+		connection_close(connection);
+		return;
+	}
+	(void)shutdown(connection->fd, SHUT_WR);
+	connection->last_activity = now_msec(connection);
+	streams_expect(connection->streams, CONNECTION_LINGER_USEC);
+	(void)wait_for(connection, CONNECTION_LINGERING);
+}
+
+/* Sends what the socket takes. Returns the bytes taken, 0 included, or a negative errno. */
+static ssize_t send_some(struct connection *connection, const char *bytes, size_t length)
+{
+	ssize_t n;
+
+	do
+		n = send(connection->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : negative_errno();
+	connection->streams->status->bytes_out += (uint64_t)n;
+	return n;
+}
+
+/* Keeps the rest of a reply until the peer has taken what went before it. */
+static bool keep(struct connection *connection, const char *rest, size_t length)
+{
+	connection->unsent = malloc(length);
+	if (!connection->unsent) {
+		connection_close(connection);
+		return false;
+	}
+	memcpy(connection->unsent, rest, length);
+	connection->unsent_begin = 0;
+	connection->unsent_end = (uint32_t)length;
+	return wait_for(connection, CONNECTION_SENDING);
+}
+
+static void reply(struct connection *connection, const char *bytes, size_t length)
+{
+	ssize_t n = 0;
+
+	if (length > 0)
+		n = send_some(connection, bytes, length);
+	if (n < 0)
+		connection_close(connection);
+	else if ((size_t)n < length)
+		(void)keep(connection, bytes + n, length - (size_t)n);
+	else if (exchange_is_done(&connection->exchange))
+		end(connection);
+}
+
+static void send_rest(struct connection *connection)
+{
+	ssize_t n = send_some(connection, connection->unsent + connection->unsent_begin,
+	                      connection->unsent_end - connection->unsent_begin);
+
+	if (n < 0) {
+		connection_close(connection);
+		return;
+	}
+	connection->unsent_begin += (uint32_t)n;
+	if (connection->unsent_begin < connection->unsent_end)
+		return;
+	free(connection->unsent);
+	connection->unsent = NULL;
+	if (exchange_is_done(&connection->exchange))
+		end(connection);
+	else
+		(void)wait_for(connection, CONNECTION_READING);
+}
+
+/* Reads once: if there is more the loop comes back, after the others had their turn. */
+static ssize_t receive(struct connection *connection, void *buffer)
+{
+	ssize_t n;
+
+	do
+		n = recv(connection->fd, buffer, STREAMS_READ_SIZE, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? negative_errno() : n;
+}
+
+static void read_request(struct connection *connection)
+{
+	struct streams *streams = connection->streams;
+	ssize_t n = receive(connection, streams->request);
+	size_t length;
+
+	if (n == -EAGAIN)
+		return;
+	if (n < 0) {
+		connection_close(connection);
+		return;
+	}
+	/* After a bad message what was answered before it is sent, and the conversation is over. */
+	if (n == 0) {
+		connection->input_ended = true;
+		(void)exchange_finish(&connection->exchange, streams->exchange, streams->reply,
+		                      &length);
+	} else {
+		streams->status->bytes_in += (uint64_t)n;
+		(void)exchange_feed(&connection->exchange, streams->exchange, streams->request,
+		                    (size_t)n, streams->reply, &length);
+	}
+	reply(connection, streams->reply, length);
+}
+
+/* Takes out what the peer still sends after our end, so that its stack does not see a reset. */
+static void linger(struct connection *connection)
+{
+	ssize_t n = receive(connection, connection->streams->request);
+
+	if (n == 0 || (n < 0 && n != -EAGAIN))
+		connection_close(connection);
+}
+
+static void connection_ready(struct loop_source *source, uint32_t events)
+{
+	struct connection *connection = (struct connection *)source;
+
+	(void)events; /* errors and hang-ups show in what recv() and send() return */
+	if (connection->state == CONNECTION_LINGERING) {
+		linger(connection);
+		return;
+	}
+	connection->last_activity = now_msec(connection);
+	if (connection->state == CONNECTION_SENDING)
+		send_rest(connection);
+	else
+		read_request(connection);
+}
+
+int connection_begin(struct streams *streams, int fd)
+{
+	_cleanup_close_ int owned = fd;
+	struct connection *connection = calloc(1, sizeof(*connection));
+	int r;
+
+	if (!connection)
+		return -ENOMEM;
+	connection->source.ready = connection_ready;
+	connection->streams = streams;
+	connection->fd = fd;
+	connection->last_activity = now_msec(connection);
+	r = streams_join(streams, connection);
+	if (r < 0) {
+		free(connection);
+		return r;
+	}
+	(void)take_fd(&owned);
+	r = loop_add(streams->loop, fd, EPOLLIN, &connection->source);
+	if (r < 0)
+		connection_close(connection);
+	return r;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+#pragma once
+
+/*
+ * connection: one conversation over a connected stream socket.
+ *
+ *            readable                    not all could be sent
+ *   ┌──► READING ──recv, exchange, send──────────────► SENDING ──┐ writable: send the rest
+ *   │       │ ▲                                            │     │
+ *   │       │ └───────────── all is sent ──────────────────┘◄────┘
+ *   │       │ peer's end of input: all is answered ──► closed
+ *   │       └ done before that (--once, bad message) ──► LINGERING ──peer's end, or 2 s──► closed
+ *   accepted
+ *
+ * While a reply waits nothing is read: a slow reader holds one bounded buffer and the sockets' own,
+ * and delays nobody. A silent connection has no buffer.
+ * Not its job: limits and timers (streams.h).
+ */
+
+#include "server/streams.h"
+
+enum connection_state {
+	CONNECTION_READING,
+	CONNECTION_SENDING,
+	CONNECTION_LINGERING,
+};
+
+struct connection {
+	struct loop_source source;
+	struct streams *streams;
+	struct exchange exchange;
+	char *unsent; /* owned: the rest of a reply, from unsent_begin to unsent_end; NULL if none
+	               */
+	uint32_t unsent_begin, unsent_end;
+	uint32_t index;         /* in the table */
+	uint32_t last_activity; /* milliseconds of loop->now, modulo 2^32 */
+	int fd;                 /* owned */
+	enum connection_state state : 8;
+	bool input_ended; /* the peer's: nothing can be unread */
+};
+
+/* How long a connection that we ended waits for the peer's end: a close with unread bytes would be
+ * a reset, and take the answer along. */
+#define CONNECTION_LINGER_USEC UINT64_C(2000000)
+
+/* Begins a conversation on fd, a non-blocking connected socket, which is owned from here on,
+ * whatever is returned. Returns 0, -ENOMEM, or a negative errno of epoll_ctl(2). */
+int connection_begin(struct streams *streams, int fd);
+
+/* Closes it at once and releases it. */
+void connection_close(struct connection *connection);
+
+/* Microseconds since its last byte, or since it began to linger. */
+uint64_t connection_silence(const struct connection *connection);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/loop.h"
+
+#include <stddef.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/error.h"
+
+#define EVENTS_PER_ROUND 256
+
+static void control_ready(struct loop_source *source, uint32_t events)
+{
+	struct loop *loop = (struct loop *)((char *)source - offsetof(struct loop, control_source));
+
+	(void)events;
+	loop->control_pending = true;
+}
+
+static uint64_t coarse_now(void)
+{
+	struct timespec now;
+
+	/* A vDSO read of what the last tick stored: good to a few milliseconds, and next to free.
+	 */
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+int loop_init(struct loop *loop)
+{
+	int r;
+
+	*loop = (struct loop){.epoll_fd = -1, .control_source = {control_ready}};
+	r = sd_event_default(&loop->control);
+	if (r < 0)
+		return r;
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll_fd < 0)
+		return negative_errno();
+	loop->now = coarse_now();
+	return loop_add(loop, sd_event_get_fd(loop->control), EPOLLIN, &loop->control_source);
+}
+
+void loop_free(struct loop *loop)
+{
+	if (loop->epoll_fd >= 0)
+		(void)close(loop->epoll_fd);
+	loop->control = sd_event_unref(loop->control);
+	loop->epoll_fd = -1;
+}
+
+static int control(struct loop *loop, int operation, int fd, uint32_t events,
+                   struct loop_source *source)
+{
+	struct epoll_event event = {.events = events, .data.ptr = source};
+
+	return epoll_ctl(loop->epoll_fd, operation, fd, &event) < 0 ? negative_errno() : 0;
+}
+
+int loop_add(struct loop *loop, int fd, uint32_t events, struct loop_source *source)
+{
+	return control(loop, EPOLL_CTL_ADD, fd, events, source);
+}
+
+int loop_change(struct loop *loop, int fd, uint32_t events, struct loop_source *source)
+{
+	return control(loop, EPOLL_CTL_MOD, fd, events, source);
+}
+
+void loop_remove(struct loop *loop, int fd)
+{
+	(void)control(loop, EPOLL_CTL_DEL, fd, 0, NULL);
+}
+
+void loop_wake_control(struct loop *loop)
+{
+	loop->control_pending = true;
+}
+
+/*
+ * Dispatches what sd-event has, and leaves it armed: its descriptor then tells of all it waits for.
+ *
+ *      INITIAL ──prepare──► ARMED ──wait──► PENDING ──dispatch──► INITIAL
+ *         ▲                   └── nothing ──► INITIAL                │
+ *         └──────────────────────────────────────────────────────────┘
+ *
+ * Returns 0, a negative errno, or -ESTALE once the loop was told to exit.
+ */
+static int run_control(struct loop *loop)
+{
+	loop->control_pending = false;
+	for (;;) {
+		bool armed = sd_event_get_state(loop->control) == SD_EVENT_ARMED;
+		int r = armed ? sd_event_wait(loop->control, 0) : sd_event_prepare(loop->control);
+
+		if (r > 0) {
+			r = sd_event_dispatch(loop->control);
+			if (r >= 0 && sd_event_get_state(loop->control) == SD_EVENT_FINISHED)
+				return -ESTALE;
+		} else if (r == 0 && !armed) {
+			return 0;
+		}
+		if (r < 0)
+			return r;
+	}
+}
+
+int loop_run(struct loop *loop)
+{
+	struct epoll_event events[EVENTS_PER_ROUND];
+	int r = run_control(loop), code;
+
+	while (r >= 0) {
+		int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND, -1);
+
+		if (count < 0 && errno != EINTR)
+			return negative_errno();
+		loop->now = coarse_now();
+		for (int i = 0; i < count; i++) {
+			struct loop_source *source = events[i].data.ptr;
+
+			source->ready(source, events[i].events);
+		}
+		if (loop->round_done)
+			loop->round_done(loop->userdata);
+		if (loop->control_pending)
+			r = run_control(loop);
+	}
+	if (r != -ESTALE)
+		return r;
+	return sd_event_get_exit_code(loop->control, &code) < 0 ? -EIO : code;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+#pragma once
+
+/*
+ * loop: the data path's event loop: plain epoll, level-triggered. sd-event, which has the signals,
+ * the watchdog and the timers, hangs in it with its one descriptor:
+ *
+ *      epoll ──┬── listening sockets, connections, datagram sockets
+ *              └── sd-event's descriptor ── signals, watchdog, timers
+ *
+ * So a message costs what it costs a bare epoll loop (sd-event dispatches one source per wait), and
+ * control is still libsystemd's. Control events are dispatched after the data events of their
+ * round: only they may release a source that another event of the round could name.
+ *
+ * Not its job: what the events mean.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <systemd/sd-event.h>
+
+/* What an event leads to; embedded as the first member of whatever is waited for. */
+struct loop_source {
+	void (*ready)(struct loop_source *source, uint32_t events);
+};
+
+struct loop {
+	int epoll_fd;
+	sd_event *control;    /* owned */
+	bool control_pending; /* sd-event's descriptor was ready in this round */
+	uint64_t now;         /* CLOCK_MONOTONIC_COARSE at the round's beginning, microseconds */
+	struct loop_source control_source;
+
+	/* Called at the end of each round that had data events. */
+	void (*round_done)(void *userdata);
+	void *userdata;
+};
+
+/* Makes the epoll set and sd-event's default loop. Returns 0 or a negative errno. */
+int loop_init(struct loop *loop);
+void loop_free(struct loop *loop);
+
+/* Waits for events (EPOLLIN…) on fd; the source must outlive that. 0 events: for errors only.
+ * Return 0 or a negative errno of epoll_ctl(2). */
+int loop_add(struct loop *loop, int fd, uint32_t events, struct loop_source *source);
+int loop_change(struct loop *loop, int fd, uint32_t events, struct loop_source *source);
+void loop_remove(struct loop *loop, int fd);
+
+/* To be called after sd_event_exit() or a change to an sd-event source by the data path: sd-event
+ * sees it at the end of this round. */
+void loop_wake_control(struct loop *loop);
+
+/* Runs until sd_event_exit() is called on control. Returns the code it was given, or a negative
+ * errno. */
+int loop_run(struct loop *loop);

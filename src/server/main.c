@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+
+/* A daemon's main: the command line, the sockets, then the server. */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "exchange/exchange-options.h"
+#include "server/server.h"
+#include "util/cleanup.h"
+#include "util/error.h"
+#include "util/parse.h"
+#include "util/report.h"
+
+#define CONNECTIONS_MAX_DEFAULT 16384
+#define IDLE_TIMEOUT_DEFAULT    (UINT64_C(600) * 1000000)
+#define DRAIN_TIMEOUT_DEFAULT   (UINT64_C(5) * 1000000)
+
+/* Times are kept in 32-bit milliseconds per connection. */
+#define TIME_MAX (UINT64_C(30) * 24 * 3600 * 1000000)
+
+enum {
+	OPTION_LISTEN_STREAM = 0x300,
+	OPTION_LISTEN_DATAGRAM,
+	OPTION_CONNECTIONS_MAX,
+	OPTION_IDLE_TIMEOUT,
+	OPTION_EXIT_IDLE_TIME,
+	OPTION_DRAIN_TIMEOUT,
+};
+
+static const struct option_row rows[] = {
+        {"listen-stream", OPTION_LISTEN_STREAM, "ADDRESS",
+         "open this stream socket, where nobody hands one over;\n"
+         "repeatable: 12000, 127.0.0.1:12000, [::1]:12000,\n"
+         "/run/x.sock, @abstract, vsock::12000"},
+        {"listen-datagram", OPTION_LISTEN_DATAGRAM, "ADDRESS", "the same, a datagram socket"},
+        EXCHANGE_OPTION_ROWS,
+        {"connections-max", OPTION_CONNECTIONS_MAX, "N",
+         "close connections above this number at once\n(default 16384)"},
+        {"idle-timeout", OPTION_IDLE_TIMEOUT, "TIME",
+         "close a connection that was silent so long\n(default 10min; infinity: never)"},
+        {"exit-idle-time", OPTION_EXIT_IDLE_TIME, "TIME",
+         "exit when there was nothing to do for so long, if\n"
+         "somebody else holds the sockets (default infinity)"},
+        {"drain-timeout", OPTION_DRAIN_TIMEOUT, "TIME",
+         "when told to stop, let open connections end by\nthemselves for so long (default 5s)"},
+        EXCHANGE_OPTION_LAST_ROWS,
+};
+
+/* What the command line says. */
+struct command_line {
+	struct server_options server;
+	struct endpoint_address *addresses; /* owned */
+	size_t address_count;
+};
+
+static void command_line_free(struct command_line *command_line)
+{
+	free(command_line->addresses);
+}
+
+static void print_help(void)
+{
+	printf("Usage: %sd [OPTION...]\n"
+	       "%s, over the sockets that systemd or an\n"
+	       "inetd hands over, or that are opened here.\n\n",
+	       service.name, service.summary);
+	options_print_help(stdout, rows);
+	printf("\nTimes are as in systemd.time(7): 500ms, 5s, 1min, infinity. See %sd(8).\n",
+	       service.name);
+}
+
+static int take_address(struct command_line *command_line, struct options *options, int type)
+{
+	struct endpoint_address added = {.type = type}, *addresses;
+	int r = address_parse(options->argument, &added.address);
+
+	if (r < 0)
+		return options_reject(options, r == -ENAMETOOLONG ? "path too long for a socket"
+		                                                  : "not an address");
+	if (type == SOCK_DGRAM && added.address.any.sa_family == AF_VSOCK)
+		return options_reject(options, "vsock has streams only");
+	addresses = reallocarray(command_line->addresses, command_line->address_count + 1,
+	                         sizeof(*addresses));
+	if (!addresses)
+		return options_reject(options, strerror(ENOMEM));
+	addresses[command_line->address_count++] = added;
+	command_line->addresses = addresses;
+	return 0;
+}
+
+static int take_time(uint64_t *ret_usec, struct options *options)
+{
+	uint64_t usec;
+
+	if (parse_time(options->argument, &usec) < 0)
+		return options_reject(options, "not a time span such as 500ms, 5s or infinity");
+	if (usec != PARSE_INFINITY && usec > TIME_MAX)
+		return options_reject(options, "longer than 30 days, but not infinity");
+	*ret_usec = usec;
+	return 0;
+}
+
+static int take_option(struct command_line *command_line, struct options *options, int id)
+{
+	struct server_options *server = &command_line->server;
+	uint64_t number;
+
+	switch (id) {
+	case OPTION_LISTEN_STREAM:
+		return take_address(command_line, options, SOCK_STREAM);
+	case OPTION_LISTEN_DATAGRAM:
+		return take_address(command_line, options, SOCK_DGRAM);
+	case OPTION_CONNECTIONS_MAX:
+		if (parse_number(options->argument, 1, 1 << 24, &number) < 0)
+			return options_reject(options, "not a number from 1 to 16777216");
+		server->connections_max = (size_t)number;
+		return 0;
+	case OPTION_IDLE_TIMEOUT:
+		return take_time(&server->idle_timeout, options);
+	case OPTION_EXIT_IDLE_TIME:
+		return take_time(&server->exit_idle_time, options);
+	case OPTION_DRAIN_TIMEOUT:
+		return take_time(&server->drain_timeout, options);
+	default:
+		return exchange_options_take(&server->exchange, options, id);
+	}
+}
+
+/* Returns -1 to go on, or the exit code. */
+static int parse_command_line(int argc, char **argv, struct command_line *command_line)
+{
+	struct options options;
+	int id;
+
+	if (options_init(&options, argc, argv, rows) < 0) {
+		report(LOG_ERR, "options: %s", strerror(ENOMEM));
+		return EXIT_TROUBLE;
+	}
+	while ((id = options_next(&options)) >= 0 && id != 'h' && id != EXCHANGE_OPTION_VERSION) {
+		if (take_option(command_line, &options, id) < 0) {
+			id = OPTIONS_INVALID;
+			break;
+		}
+	}
+	if (id == OPTIONS_END && options.next_operand < argc) {
+		snprintf(options.error, sizeof(options.error), "%.128s: no operands are taken",
+		         argv[options.next_operand]);
+		id = OPTIONS_INVALID;
+	}
+	options_free(&options);
+	if (id == 'h')
+		print_help();
+	else if (id == EXCHANGE_OPTION_VERSION)
+		exchange_print_version(stdout, program_invocation_short_name, &service);
+	else if (id == OPTIONS_INVALID)
+		report(LOG_ERR, "%s", options.error);
+	return id == OPTIONS_END ? -1 : id == OPTIONS_INVALID ? EXIT_TROUBLE : EXIT_ANSWERED;
+}
+
+/* systemd leaves the soft limit at 1024 for programs that use select(2); this one does not. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_(command_line_free) struct command_line command_line = {
+	        .server =
+	                {
+	                        .exchange = exchange_options_default(&service),
+	                        .connections_max = CONNECTIONS_MAX_DEFAULT,
+	                        .idle_timeout = IDLE_TIMEOUT_DEFAULT,
+	                        .exit_idle_time = PARSE_INFINITY,
+	                        .drain_timeout = DRAIN_TIMEOUT_DEFAULT,
+	                },
+	};
+	_cleanup_(endpoints_close) struct endpoints endpoints = {0};
+	char error[ENDPOINTS_ERROR_MAX];
+	const char *what;
+	int r = parse_command_line(argc, argv, &command_line);
+
+	if (r >= 0) {
+		if (fflush(stdout) != 0) {
+			report(LOG_ERR, "write: %s", strerror(errno));
+			return EXIT_TROUBLE;
+		}
+		return r;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
+	r = endpoints_find(&endpoints, command_line.addresses, command_line.address_count, error);
+	if (r < 0) {
+		report(LOG_ERR, "%s", error);
+		return EXIT_TROUBLE;
+	}
+	r = server_run(&command_line.server, &endpoints, &what);
+	if (r < 0) {
+		report(LOG_ERR, "%s: %s", what, strerror(-r));
+		return EXIT_TROUBLE;
+	}
+	return EXIT_ANSWERED;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+#pragma once
+
+/*
+ * server: the daemon's life, from READY to its end, on sd-event:
+ *
+ *   serving ──SIGTERM, SIGINT──► draining ──last connection closed, drain timeout, 2nd signal──►
+ * over └──idle for exit_idle_time and somebody else holds the sockets──────────────────────────►
+ * over
+ *
+ * Also its voice to the service manager: READY, STATUS, STOPPING, WATCHDOG (sd_notify(3)).
+ * Not its job: the command line (main.c), what is served (streams.h, datagrams.h).
+ */
+
+#include "activation/endpoints.h"
+#include "exchange/exchange.h"
+
+/* Times in microseconds, PARSE_INFINITY for none. */
+struct server_options {
+	struct exchange_options exchange;
+	size_t connections_max;
+	uint64_t idle_timeout;
+	uint64_t exit_idle_time;
+	uint64_t drain_timeout;
+};
+
+/* Serves the endpoints until it is told to end, or nothing is left to serve. They stay their
+ * owner's, but for connections, which are taken over. *ret_what names what failed. Returns 0 or a
+ * negative errno. */
+int server_run(const struct server_options *options, struct endpoints *endpoints,
+               const char **ret_what);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/status.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char *const refusal_names[REFUSAL_COUNT] = {
+        [REFUSAL_CONNECTIONS_MAX] = "connections-max",
+        [REFUSAL_MEMORY] = "out of memory",
+        [REFUSAL_OWN_PORT] = "own port",
+        [REFUSAL_LOW_PORT] = "port below 1024",
+        [REFUSAL_MULTICAST] = "multicast",
+        [REFUSAL_BROADCAST] = "broadcast",
+        [REFUSAL_ZERO_NETWORK] = "zero network",
+        [REFUSAL_UNNAMED] = "unnamed",
+        [REFUSAL_TOO_LARGE] = "too large",
+        [REFUSAL_SEND_FAILED] = "send failed",
+};
+
+void status_refuse_connection(struct status *status, enum refusal why)
+{
+	status->connections_refused++;
+	status->refused[why]++;
+}
+
+void status_refuse_datagram(struct status *status, enum refusal why)
+{
+	status->datagrams_refused++;
+	status->refused[why]++;
+}
+
+/* Text that grows at its end, and stops at its limit. */
+struct writer {
+	char *text;
+	size_t length;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct writer *writer, const char *format,
+                                                      ...)
+{
+	va_list arguments;
+	int n;
+
+	va_start(arguments, format);
+	n = vsnprintf(writer->text + writer->length, STATUS_TEXT_MAX - writer->length, format,
+	              arguments);
+	va_end(arguments);
+	if (n > 0)
+		writer->length += (size_t)n;
+	if (writer->length >= STATUS_TEXT_MAX)
+		writer->length = STATUS_TEXT_MAX - 1;
+}
+
+/* The reasons from first to last that occurred, in brackets. */
+static void add_reasons(struct writer *writer, const struct status *status, enum refusal first,
+                        enum refusal last)
+{
+	const char *before = " (";
+
+	for (unsigned why = first; why <= last; why++) {
+		if (status->refused[why] == 0)
+			continue;
+		add(writer, "%s%s %" PRIu64, before, refusal_names[why], status->refused[why]);
+		before = ", ";
+	}
+	if (*before == ',')
+		add(writer, ")");
+}
+
+const char *status_print(const struct status *status, char text[static STATUS_TEXT_MAX])
+{
+	struct writer writer = {.text = text};
+
+	add(&writer, "Connections: %" PRIu64 " open, %" PRIu64 " served, %" PRIu64 " refused",
+	    status->connections_open, status->connections_served, status->connections_refused);
+	add_reasons(&writer, status, REFUSAL_CONNECTIONS_MAX, REFUSAL_MEMORY);
+	add(&writer, ". Datagrams: %" PRIu64 " answered, %" PRIu64 " refused",
+	    status->datagrams_answered, status->datagrams_refused);
+	add_reasons(&writer, status, REFUSAL_OWN_PORT, REFUSAL_SEND_FAILED);
+	add(&writer, ". Bytes: %" PRIu64 " in, %" PRIu64 " out.", status->bytes_in,
+	    status->bytes_out);
+	return text;
+}
