@@ -63,31 +63,38 @@ static int parse_vsock(const char *text, struct address *ret_address)
 	return 0;
 }
 
-/* [HOST%ZONE]:PORT, text being behind the opening bracket. */
+/* Cuts "%ZONE", an interface's name or index, off text if it is there. */
+static int take_zone(char *text, uint32_t *zone)
+{
+	char *percent = strchr(text, '%');
+	uint64_t index;
+
+	if (!percent)
+		return 0;
+	*percent++ = '\0';
+	index = if_nametoindex(percent);
+	if (*zone != 0 || (index == 0 && parse_number(percent, 1, UINT32_MAX, &index) < 0))
+		return -EINVAL;
+	*zone = (uint32_t)index;
+	return 0;
+}
+
+/* [HOST%ZONE]:PORT or [HOST]:PORT%ZONE, text being behind the opening bracket. */
 static int parse_ipv6(const char *text, struct address *ret_address)
 {
 	struct address address = {.length = sizeof(address.in6)};
 	const char *end = strchr(text, ']');
-	char host[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
-	char *zone;
+	char host[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE], port[8 + IF_NAMESIZE];
 
-	if (!end || end[1] != ':' || (size_t)(end - text) >= sizeof(host))
+	if (!end || end[1] != ':' || (size_t)(end - text) >= sizeof(host) ||
+	    strlen(end + 2) >= sizeof(port))
 		return -EINVAL;
 	snprintf(host, sizeof(host), "%.*s", (int)(end - text), text);
-	zone = strchr(host, '%');
-	if (zone) {
-		uint64_t index;
-
-		*zone++ = '\0';
-		address.in6.sin6_scope_id = if_nametoindex(zone);
-		if (address.in6.sin6_scope_id == 0) {
-			if (parse_number(zone, 1, UINT32_MAX, &index) < 0)
-				return -EINVAL;
-			address.in6.sin6_scope_id = (uint32_t)index;
-		}
-	}
-	if (inet_pton(AF_INET6, host, &address.in6.sin6_addr) != 1 ||
-	    parse_port(end + 2, &address.in6.sin6_port) < 0)
+	strcpy(port, end + 2);
+	if (take_zone(host, &address.in6.sin6_scope_id) < 0 ||
+	    take_zone(port, &address.in6.sin6_scope_id) < 0 ||
+	    inet_pton(AF_INET6, host, &address.in6.sin6_addr) != 1 ||
+	    parse_port(port, &address.in6.sin6_port) < 0)
 		return -EINVAL;
 	address.in6.sin6_family = AF_INET6;
 	*ret_address = address;
@@ -135,14 +142,19 @@ int address_parse(const char *text, struct address *ret_address)
 	return 0;
 }
 
+/* AF_UNSPEC where there is no address: what recvmsg(2) leaves then is not worth reading. */
+static int family_of(const struct address *address)
+{
+	return address->length < sizeof(sa_family_t) ? AF_UNSPEC : address->any.sa_family;
+}
+
 bool address_get_ipv4(const struct address *address, uint32_t *ret_ipv4)
 {
 	in_addr_t ipv4;
 
-	if (address->any.sa_family == AF_INET)
+	if (family_of(address) == AF_INET)
 		ipv4 = address->in.sin_addr.s_addr;
-	else if (address->any.sa_family == AF_INET6 &&
-	         IN6_IS_ADDR_V4MAPPED(&address->in6.sin6_addr))
+	else if (family_of(address) == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&address->in6.sin6_addr))
 		memcpy(&ipv4, &address->in6.sin6_addr.s6_addr[12], sizeof(ipv4));
 	else
 		return false;
@@ -152,7 +164,7 @@ bool address_get_ipv4(const struct address *address, uint32_t *ret_ipv4)
 
 int address_port(const struct address *address)
 {
-	switch (address->any.sa_family) {
+	switch (family_of(address)) {
 	case AF_INET:
 		return ntohs(address->in.sin_port);
 	case AF_INET6:
@@ -191,14 +203,12 @@ const char *address_print_host(const struct address *address, char text[static A
 	char zone[IF_NAMESIZE];
 	uint32_t ipv4;
 
-	if (address->length == 0)
-		return strcpy(text, "unknown");
 	if (address_get_ipv4(address, &ipv4)) {
 		struct in_addr in = {htonl(ipv4)};
 
 		return inet_ntop(AF_INET, &in, text, ADDRESS_TEXT_MAX);
 	}
-	switch (address->any.sa_family) {
+	switch (family_of(address)) {
 	case AF_INET6:
 		inet_ntop(AF_INET6, &address->in6.sin6_addr, text, INET6_ADDRSTRLEN);
 		if (address->in6.sin6_scope_id == 0)
@@ -215,6 +225,8 @@ const char *address_print_host(const struct address *address, char text[static A
 			return strcpy(text, "vsock:");
 		sprintf(text, "vsock:%u", address->vm.svm_cid);
 		break;
+	case AF_UNSPEC:
+		return strcpy(text, "unknown");
 	default:
 		sprintf(text, "address family %d", address->any.sa_family);
 	}
@@ -227,9 +239,7 @@ const char *address_print(const struct address *address, char text[static ADDRES
 	uint32_t ipv4;
 
 	address_print_host(address, host);
-	if (address->length == 0)
-		return strcpy(text, host);
-	switch (address->any.sa_family) {
+	switch (family_of(address)) {
 	case AF_INET:
 	case AF_INET6:
 		snprintf(text, ADDRESS_TEXT_MAX,

@@ -29,8 +29,8 @@ struct address {
 #define ADDRESS_TEXT_MAX 512
 
 /* An address as systemd.socket(5) writes it in ListenStream=: "12000" (any address, IPv6 and IPv4),
- * "127.0.0.1:12000", "[::1]:12000", "[fe80::1%eth0]:12000", "/run/x.sock", "@abstract",
- * "vsock::12000", "vsock:2:12000".
+ * "127.0.0.1:12000", "[::1]:12000", "[fe80::1]:12000%eth0", "/run/x.sock", "@abstract",
+ * "vsock::12000", "vsock:2:12000"; also "[fe80::1%eth0]:12000" as RFC 4007 has it.
  * Returns 0, -EINVAL (not such an address) or -ENAMETOOLONG (a path too long for a socket). */
 int address_parse(const char *text, struct address *ret_address);
 
@@ -38,9 +38,9 @@ int address_parse(const char *text, struct address *ret_address);
  * Returns 0, -EINVAL (empty) or -ENAMETOOLONG. */
 int address_from_path(const char *path, struct address *ret_address);
 
-/* The same syntax backwards; an IPv4 address in IPv6 clothes is printed as IPv4; "unnamed" for an
- * AF_UNIX socket without a name. Bytes that are not printable ASCII are escaped as \xHH. Returns
- * text. */
+/* The same syntax backwards, with RFC 4007's zone; an IPv4 address in IPv6 clothes is printed as
+ * IPv4; "unnamed" for an AF_UNIX socket without a name. Bytes that are not printable ASCII are
+ * escaped as \xHH. Returns text. */
 const char *address_print(const struct address *address, char text[static ADDRESS_TEXT_MAX]);
 
 /* The same without the port: "127.0.0.1", "::1". */

@@ -310,19 +310,20 @@ END_TEST
 int main(void)
 {
 	const struct unit_row tests[] = {
-	        {"options_next", takes_long_options, 0},
-	        {"options_next", takes_short_options, 0},
-	        {"options_next", takes_beginnings_of_names, 0},
-	        {"options_next", takes_optional_arguments, 0},
-	        {"options_next", leaves_operands, 0},
-	        {"options_next", takes_an_empty_command_line, 0},
-	        {"options_next", begins_anew, 0},
-	        {"options_next", explains_mistakes, sizeof(mistakes) / sizeof(mistakes[0])},
-	        {"options_next", explains_a_mistake_behind_others, 0},
-	        {"options_next", bounds_an_error, 0},
-	        {"options_reject", rejects_what_a_program_refuses, 0},
-	        {"options_print_help", prints_help, 0},
-	        {"options_print_help", prints_help_with_a_gap, 3},
+	        UNIT_ONCE("options_next", takes_long_options),
+	        UNIT_ONCE("options_next", takes_short_options),
+	        UNIT_ONCE("options_next", takes_beginnings_of_names),
+	        UNIT_ONCE("options_next", takes_optional_arguments),
+	        UNIT_ONCE("options_next", leaves_operands),
+	        UNIT_ONCE("options_next", takes_an_empty_command_line),
+	        UNIT_ONCE("options_next", begins_anew),
+	        UNIT_LOOP("options_next", explains_mistakes, 0,
+	                  sizeof(mistakes) / sizeof(mistakes[0])),
+	        UNIT_ONCE("options_next", explains_a_mistake_behind_others),
+	        UNIT_ONCE("options_next", bounds_an_error),
+	        UNIT_ONCE("options_reject", rejects_what_a_program_refuses),
+	        UNIT_ONCE("options_print_help", prints_help),
+	        UNIT_LOOP("options_print_help", prints_help_with_a_gap, 0, 3),
 	        {0},
 	};
 

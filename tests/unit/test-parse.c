@@ -238,11 +238,11 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        {"parse_number", reads_numbers, 0},
-	        {"parse_time", reads_times, 0},
-	        {"parse_time", refuses_what_is_no_time, 0},
-	        {"parse_time", refuses_times_too_long, 0},
-	        {"parse_size", reads_sizes, 0},
+	        UNIT_ONCE("parse_number", reads_numbers),
+	        UNIT_ONCE("parse_time", reads_times),
+	        UNIT_ONCE("parse_time", refuses_what_is_no_time),
+	        UNIT_ONCE("parse_time", refuses_times_too_long),
+	        UNIT_ONCE("parse_size", reads_sizes),
 	        {0},
 	};
 
