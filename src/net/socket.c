@@ -64,7 +64,8 @@ const char *socket_print_kind(const struct socket_facts *facts, char text[static
 	return text;
 }
 
-/* A socket file outlives its server; only one that refuses connections is ours to remove. */
+/* A socket file outlives its server; only one that refuses connections is ours to remove. A server
+ * whose backlog is full is busy, not gone: it must neither be waited for nor replaced. */
 static bool is_stale(const struct address *address, int type)
 {
 	_cleanup_close_ int probe = -1;
@@ -73,7 +74,7 @@ static bool is_stale(const struct address *address, int type)
 	if (address->any.sa_family != AF_UNIX || address->un.sun_path[0] == '\0' ||
 	    lstat(address->un.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
 		return false;
-	probe = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	probe = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return probe >= 0 && connect(probe, &address->any, address->length) < 0 &&
 	       errno == ECONNREFUSED;
 }
@@ -92,8 +93,10 @@ static int open_exactly(const struct address *address, int type)
 	if (address->any.sa_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (bind(fd, &address->any, address->length) < 0) {
-		if (errno != EADDRINUSE || !is_stale(address, type))
-			return errno == EADDRINUSE ? -EADDRINUSE : negative_errno();
+		int r = negative_errno();
+
+		if (r != -EADDRINUSE || !is_stale(address, type))
+			return r;
 		(void)unlink(address->un.sun_path);
 		if (bind(fd, &address->any, address->length) < 0)
 			return negative_errno();

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+#pragma once
+
+/*
+ * loopback: what the tests of sockets share: addresses with a port of the kernel's choice, and
+ * waiting on events with an end.
+ */
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "net/address.h"
+#include "net/socket.h"
+
+/* Milliseconds after which what a test waits for has failed; Check itself stops at four seconds. */
+#define PATIENCE 3000
+
+/* An address as address_parse() takes it, its port replaced by port; 0: the kernel chooses. */
+static inline struct address address_with_port(const char *text, int port)
+{
+	struct address address;
+
+	ck_assert_int_eq(address_parse(text, &address), 0);
+	if (address.any.sa_family == AF_INET)
+		address.in.sin_port = htons((uint16_t)port);
+	else
+		address.in6.sin6_port = htons((uint16_t)port);
+	return address;
+}
+
+static inline void wait_for(int fd, short events)
+{
+	struct pollfd wait = {.fd = fd, .events = events};
+
+	ck_assert_int_eq(poll(&wait, 1, PATIENCE), 1);
+}
+
+static inline int port_of(int fd)
+{
+	struct address address;
+
+	ck_assert_int_eq(socket_get_name(fd, &address), 0);
+	return address_port(&address);
+}
+
+/* Whether this machine has IPv6 on its loopback device: build machines often have not. */
+static inline bool loopback_has_ipv6(void)
+{
+	struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool has = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
