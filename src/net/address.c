@@ -2,6 +2,7 @@
 #include "net/address.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <net/if.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -253,4 +254,30 @@ const char *address_print(const struct address *address, char text[static ADDRES
 		strcpy(text, host);
 	}
 	return text;
+}
+
+bool address_get_source(const struct address *address, uint64_t *ret_source)
+{
+	uint64_t prefix;
+	uint32_t ipv4;
+
+	if (address_get_ipv4(address, &ipv4)) {
+		/* As a /64 it would be reserved (RFC 4291 section 2.5.5.2): no IPv6 host has it. */
+		*ret_source = UINT64_C(0xffff) << 32 | ipv4;
+		return true;
+	}
+	if (address->any.sa_family != AF_INET6)
+		return false;
+	memcpy(&prefix, &address->in6.sin6_addr, sizeof(prefix));
+	*ret_source = be64toh(prefix);
+	return true;
+}
+
+bool address_is_loopback(const struct address *address)
+{
+	uint32_t ipv4;
+
+	if (address_get_ipv4(address, &ipv4))
+		return ipv4 >> 24 == 127;
+	return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->in6.sin6_addr);
 }

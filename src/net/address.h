@@ -51,3 +51,12 @@ int address_port(const struct address *address);
 
 /* The IPv4 address in host order if it is one, also in IPv6 clothes (RFC 4291 section 2.5.5.2). */
 bool address_get_ipv4(const struct address *address, uint32_t *ret_ipv4);
+
+/* What limits count as one source: an IPv4 address, or the /64 that an IPv6 host chooses its
+ * address from. Returns false for families in which everybody can have as many addresses as they
+ * like. */
+bool address_get_source(const struct address *address, uint64_t *ret_source);
+
+/* 127.0.0.0/8 or ::1: nobody on the network can forge it (RFC 1122 section 3.2.1.3, RFC
+ * 4291 2.5.3). */
+bool address_is_loopback(const struct address *address);

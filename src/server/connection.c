@@ -179,7 +179,22 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 		read_request(connection);
 }
 
-int connection_begin(struct streams *streams, int fd)
+/* Counts it for its source, where that is limited. */
+static int count(struct connection *connection, const struct address *peer)
+{
+	struct streams *streams = connection->streams;
+	int r;
+
+	if (!peer || streams->connections_max_per_source == SIZE_MAX ||
+	    !address_get_source(peer, &connection->source_address))
+		return 0;
+	r = sources_enter(&streams->sources, connection->source_address,
+	                  streams->connections_max_per_source);
+	connection->is_counted = r >= 0;
+	return r;
+}
+
+int connection_begin(struct streams *streams, int fd, const struct address *peer)
 {
 	_cleanup_close_ int owned = fd;
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -191,8 +206,12 @@ int connection_begin(struct streams *streams, int fd)
 	connection->streams = streams;
 	connection->fd = fd;
 	connection->last_activity = now_msec(connection);
-	r = streams_join(streams, connection);
+	r = count(connection, peer);
+	if (r >= 0)
+		r = streams_join(streams, connection);
 	if (r < 0) {
+		if (connection->is_counted)
+			sources_leave(&streams->sources, connection->source_address);
 		free(connection);
 		return r;
 	}

@@ -32,11 +32,13 @@ struct connection {
 	char *unsent; /* owned: the rest of a reply, from unsent_begin to unsent_end; NULL if none
 	               */
 	uint32_t unsent_begin, unsent_end;
-	uint32_t index;         /* in the table */
-	uint32_t last_activity; /* milliseconds of loop->now, modulo 2^32 */
-	int fd;                 /* owned */
+	uint64_t source_address; /* as sources.h counts it, if is_counted */
+	uint32_t index;          /* in the table */
+	uint32_t last_activity;  /* milliseconds of loop->now, modulo 2^32 */
+	int fd;                  /* owned */
 	enum connection_state state : 8;
-	bool input_ended; /* the peer's: nothing can be unread */
+	bool is_counted : 1;  /* in streams->sources */
+	bool input_ended : 1; /* the peer's: nothing can be unread */
 };
 
 /* How long a connection that we ended waits for the peer's end: a close with unread bytes would be
@@ -44,8 +46,10 @@ struct connection {
 #define CONNECTION_LINGER_USEC UINT64_C(2000000)
 
 /* Begins a conversation on fd, a non-blocking connected socket, which is owned from here on,
- * whatever is returned. Returns 0, -ENOMEM, or a negative errno of epoll_ctl(2). */
-int connection_begin(struct streams *streams, int fd);
+ * whatever is returned. peer may be NULL for one that no limit per source is for.
+ * Returns 0, -EUSERS (its source has connections enough), -ENOMEM, or a negative errno of
+ * epoll_ctl(2). */
+int connection_begin(struct streams *streams, int fd, const struct address *peer);
 
 /* Closes it at once and releases it. */
 void connection_close(struct connection *connection);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/datagrams.h"
 
-#include <poll.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -9,6 +10,8 @@
 #include "net/pktinfo.h"
 #include "net/socket.h"
 #include "server/guard.h"
+#include "server/rate.h"
+#include "server/replies.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -24,12 +27,6 @@
 /* The largest payload of UDP over IPv4; a longer reply can't be sent (RFC 768). */
 #define UDP_PAYLOAD_MAX 65507
 
-/* Where replies are written, one behind the other, until they are sent. */
-#define ARENA_SIZE ((size_t)1 << 20)
-
-/* How long to wait for room in a network socket's send buffer, in milliseconds. */
-#define SEND_WAIT_MS 10
-
 struct datagram_socket {
 	struct loop_source source;
 	struct datagrams *datagrams;
@@ -42,40 +39,46 @@ struct datagram_socket {
 struct datagrams {
 	struct loop *loop;
 	const struct exchange_options *options;
+	struct datagram_limits limits;
 	struct status *status;
 	struct datagram_socket *sockets; /* owned list */
+	struct rate *rate;               /* owned; NULL: no limit */
+	struct replies *replies;         /* owned */
 
 	char *slots; /* owned: BATCH requests */
-	char *arena; /* owned: their replies */
-	size_t arena_size;
-	size_t arena_used;
-
-	struct mmsghdr in[BATCH], out[BATCH];
-	struct iovec in_parts[BATCH], out_parts[BATCH];
+	struct mmsghdr messages[BATCH];
+	struct iovec parts[BATCH];
 	struct address sources[BATCH];
 	_Alignas(struct cmsghdr) char controls[BATCH][PKTINFO_CONTROL_MAX];
-	unsigned out_count;
 };
 
-int datagrams_new(struct loop *loop, const struct exchange_options *options, struct status *status,
+static void datagrams_freep(struct datagrams **datagrams)
+{
+	datagrams_free(*datagrams);
+}
+
+int datagrams_new(struct loop *loop, const struct exchange_options *options,
+                  const struct datagram_limits *limits, struct status *status,
                   struct datagrams **ret_datagrams)
 {
-	struct datagrams *datagrams = calloc(1, sizeof(*datagrams));
-	size_t largest = exchange_room(options, DATAGRAM_MAX);
+	_cleanup_(datagrams_freep) struct datagrams *datagrams = calloc(1, sizeof(*datagrams));
+	int r;
 
 	if (!datagrams)
 		return -ENOMEM;
 	datagrams->loop = loop;
 	datagrams->options = options;
+	datagrams->limits = *limits;
 	datagrams->status = status;
-	datagrams->arena_size = ARENA_SIZE + largest;
-	datagrams->arena = malloc(datagrams->arena_size);
 	datagrams->slots = malloc(BATCH * SLOT_SIZE);
-	if (!datagrams->arena || !datagrams->slots) {
-		datagrams_free(datagrams);
+	if (!datagrams->slots)
 		return -ENOMEM;
-	}
-	*ret_datagrams = datagrams;
+	r = replies_new(exchange_room(options, DATAGRAM_MAX), status, &datagrams->replies);
+	if (r >= 0 && limits->rate > 0)
+		r = rate_new(limits->rate, &datagrams->rate);
+	if (r < 0)
+		return r;
+	*ret_datagrams = take_pointer(datagrams);
 	return 0;
 }
 
@@ -89,7 +92,8 @@ void datagrams_free(struct datagrams *datagrams)
 		free(datagrams->sockets);
 		datagrams->sockets = next;
 	}
-	free(datagrams->arena);
+	rate_free(datagrams->rate);
+	replies_free(datagrams->replies);
 	free(datagrams->slots);
 	free(datagrams);
 }
@@ -100,105 +104,91 @@ static int receive(struct datagrams *d, int fd)
 	int count;
 
 	for (unsigned i = 0; i < BATCH; i++) {
-		d->in_parts[i] = (struct iovec){d->slots + i * SLOT_SIZE, DATAGRAM_MAX};
-		d->in[i].msg_hdr = (struct msghdr){
+		d->parts[i] = (struct iovec){d->slots + i * SLOT_SIZE, DATAGRAM_MAX};
+		d->messages[i].msg_hdr = (struct msghdr){
 		        .msg_name = &d->sources[i].storage,
 		        .msg_namelen = sizeof(d->sources[i].storage),
-		        .msg_iov = &d->in_parts[i],
+		        .msg_iov = &d->parts[i],
 		        .msg_iovlen = 1,
 		        .msg_control = d->controls[i],
 		        .msg_controllen = sizeof(d->controls[i]),
 		};
 	}
-	count = recvmmsg(fd, d->in, BATCH, MSG_DONTWAIT, NULL);
+	count = recvmmsg(fd, d->messages, BATCH, MSG_DONTWAIT, NULL);
 	return count < 0 ? negative_errno() : count;
 }
 
-/* The send buffer of a network socket empties by itself; an AF_UNIX peer's may never. */
-static bool wait_for_room(const struct datagram_socket *socket)
+/* How long each of the datagrams is that the kernel handed over as one (UDP_GRO of udp(7)); the
+ * last may be shorter. */
+static size_t segment_length(const struct mmsghdr *message)
 {
-	struct pollfd room = {.fd = socket->fd, .events = POLLOUT};
+	struct msghdr *header = (struct msghdr *)&message->msg_hdr;
+	int length = 0;
 
-	return socket->family != AF_UNIX && poll(&room, 1, SEND_WAIT_MS) > 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+			memcpy(&length, CMSG_DATA(c), sizeof(length));
+	return length > 0 ? (size_t)length : message->msg_len;
 }
 
-/* The address that was asked is none to send from (a subnet's broadcast): let the kernel choose. */
-static bool retry_without_pktinfo(struct msghdr *message, int error)
+static bool is_within_rate(struct datagrams *d, const struct address *from)
 {
-	if (message->msg_controllen == 0 || (error != EINVAL && error != EADDRNOTAVAIL))
+	uint64_t source;
+
+	return !d->rate || (d->limits.spare_loopback && address_is_loopback(from)) ||
+	       !address_get_source(from, &source) || rate_allows(d->rate, source, d->loop->now);
+}
+
+/* Writes the reply to one datagram. */
+static void answer(struct datagrams *d, const struct datagram_socket *socket,
+                   const struct msghdr *request, const char *bytes, size_t length)
+{
+	char *out = replies_begin(d->replies, socket->fd, socket->family,
+	                          exchange_room(d->options, length));
+	size_t reply = exchange_datagram(d->options, bytes, length, out);
+
+	if (socket->family != AF_UNIX && reply > UDP_PAYLOAD_MAX)
+		status_refuse_datagram(d->status, REFUSAL_TOO_LARGE);
+	else
+		replies_end(d->replies, request, reply);
+}
+
+/* May this message be answered, as far as its source tells? */
+static bool is_welcome(const struct datagram_socket *socket, const struct msghdr *request,
+                       const struct address *from, enum refusal *ret_why)
+{
+	if (!guard_allows(from, socket->own_port, ret_why))
 		return false;
-	message->msg_control = NULL;
-	message->msg_controllen = 0;
-	return true;
+	*ret_why = REFUSAL_TOO_LARGE;
+	return !(request->msg_flags & MSG_TRUNC);
 }
 
-/* Sends the replies that are written. One that can't be sent does not hold up the next. */
-static void send_replies(struct datagrams *d, const struct datagram_socket *socket)
+/* Answers message i of a batch: a datagram, or several of one source that came together. */
+static void take(struct datagrams *d, const struct datagram_socket *socket, unsigned i)
 {
-	unsigned next = 0;
-	bool waited = false;
-
-	while (next < d->out_count) {
-		int sent = sendmmsg(socket->fd, d->out + next, d->out_count - next,
-		                    MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (sent > 0) {
-			for (int i = 0; i < sent; i++)
-				d->status->bytes_out += d->out[next + (unsigned)i].msg_len;
-			d->status->datagrams_answered += (unsigned)sent;
-			next += (unsigned)sent;
-			waited = false;
-			continue;
-		}
-		if (errno == EINTR || retry_without_pktinfo(&d->out[next].msg_hdr, errno))
-			continue;
-		if (errno == EAGAIN && !waited) {
-			waited = true;
-			if (wait_for_room(socket))
-				continue;
-		}
-		status_refuse_datagram(d->status, REFUSAL_SEND_FAILED);
-		next++;
-		waited = false;
-	}
-	d->out_count = 0;
-	d->arena_used = 0;
-}
-
-/* Writes the reply to request i of a batch. */
-static void answer(struct datagrams *d, const struct datagram_socket *socket, unsigned i)
-{
-	struct msghdr *request = &d->in[i].msg_hdr;
-	size_t length = d->in[i].msg_len, reply;
+	struct msghdr *request = &d->messages[i].msg_hdr;
+	size_t left = d->messages[i].msg_len, segment = segment_length(&d->messages[i]);
+	const char *next = d->parts[i].iov_base;
+	struct address *from = &d->sources[i];
 	enum refusal why;
-	char *out;
+	bool welcome;
 
-	d->sources[i].length = request->msg_namelen;
-	d->status->bytes_in += length;
-	if (!guard_allows(&d->sources[i], socket->own_port, &why)) {
-		status_refuse_datagram(d->status, why);
-		return;
-	}
-	if (request->msg_flags & MSG_TRUNC) {
-		status_refuse_datagram(d->status, REFUSAL_TOO_LARGE);
-		return;
-	}
-	if (d->arena_size - d->arena_used < exchange_room(d->options, length))
-		send_replies(d, socket);
-	out = d->arena + d->arena_used;
-	reply = exchange_datagram(d->options, d->in_parts[i].iov_base, length, out);
-	if (socket->family != AF_UNIX && reply > UDP_PAYLOAD_MAX) {
-		status_refuse_datagram(d->status, REFUSAL_TOO_LARGE);
-		return;
-	}
+	from->length = request->msg_namelen;
+	d->status->bytes_in += left;
+	welcome = is_welcome(socket, request, from, &why);
+	pktinfo_turn(request);
+	do {
+		size_t length = left < segment ? left : segment;
 
-	d->out_parts[d->out_count] = (struct iovec){out, reply};
-	d->out[d->out_count].msg_hdr = *request;
-	d->out[d->out_count].msg_hdr.msg_iov = &d->out_parts[d->out_count];
-	d->out[d->out_count].msg_hdr.msg_flags = 0;
-	pktinfo_turn(&d->out[d->out_count].msg_hdr);
-	d->out_count++;
-	d->arena_used += reply;
+		if (!welcome)
+			status_refuse_datagram(d->status, why);
+		else if (!is_within_rate(d, from))
+			status_refuse_datagram(d->status, REFUSAL_RATE);
+		else
+			answer(d, socket, request, next, length);
+		next += length;
+		left -= length;
+	} while (left > 0);
 }
 
 /* One batch a round: other sockets have their turn before the next. */
@@ -212,13 +202,14 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 	/* Whatever it was (nothing there after all, an ICMP error, no memory), it concerns no other
 	 * datagram: what is there stays there. */
 	for (int i = 0; i < count; i++)
-		answer(d, socket, (unsigned)i);
-	send_replies(d, socket);
+		take(d, socket, (unsigned)i);
+	replies_send(d->replies, socket->fd, socket->family);
 }
 
 int datagrams_serve(struct datagrams *d, const struct endpoint *endpoint)
 {
 	struct datagram_socket *socket = calloc(1, sizeof(*socket));
+	const int on = 1;
 	struct address own;
 	int r;
 
@@ -240,6 +231,9 @@ int datagrams_serve(struct datagrams *d, const struct endpoint *endpoint)
 	r = pktinfo_enable(endpoint->fd, endpoint->family);
 	if (r < 0)
 		return r;
+	/* Without it (Linux before 5.0) senders in bulk are served one datagram at a time. */
+	if (endpoint->family != AF_UNIX)
+		(void)setsockopt(endpoint->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
 	return loop_add(d->loop, endpoint->fd, EPOLLIN, &socket->source);
 }
 

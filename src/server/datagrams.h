@@ -4,6 +4,8 @@
 /*
  * datagrams: the datagram sockets: a batch in, guarded, transformed, a batch out.
  *
+ *   recvmmsg ──► segments (UDP_GRO) ──► guard ──► rate ──► exchange ──► replies.h ──► sendmmsg
+ *
  * Each reply leaves from the address that was asked (net/pktinfo.h). What can't be answered or sent
  * is counted and forgotten; nothing that a datagram brings disables its socket. Not its job:
  * streams, and when the daemon ends.
@@ -16,9 +18,16 @@
 
 struct datagrams;
 
-/* Makes the batch that all datagram sockets share; the arguments must outlive it.
- * Returns 0 or -ENOMEM; datagrams_free() releases it. */
-int datagrams_new(struct loop *loop, const struct exchange_options *options, struct status *status,
+/* What the datagram sockets are limited to. */
+struct datagram_limits {
+	uint32_t rate;       /* replies a second and source; 0: no limit */
+	bool spare_loopback; /* the limit is not for sources on this machine */
+};
+
+/* Makes the batch that all datagram sockets share; loop, options and status must outlive it.
+ * Returns 0, -ENOMEM or what rate_new() does; datagrams_free() releases it. */
+int datagrams_new(struct loop *loop, const struct exchange_options *options,
+                  const struct datagram_limits *limits, struct status *status,
                   struct datagrams **ret_datagrams);
 void datagrams_free(struct datagrams *datagrams);
 

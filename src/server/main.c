@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "exchange/exchange-options.h"
+#include "server/rate.h"
 #include "server/server.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -16,6 +17,7 @@
 #include "util/report.h"
 
 #define CONNECTIONS_MAX_DEFAULT 16384
+#define DATAGRAM_RATE_DEFAULT   1000
 #define IDLE_TIMEOUT_DEFAULT    (UINT64_C(600) * 1000000)
 #define DRAIN_TIMEOUT_DEFAULT   (UINT64_C(5) * 1000000)
 
@@ -26,6 +28,8 @@ enum {
 	OPTION_LISTEN_STREAM = 0x300,
 	OPTION_LISTEN_DATAGRAM,
 	OPTION_CONNECTIONS_MAX,
+	OPTION_CONNECTIONS_MAX_PER_SOURCE,
+	OPTION_DATAGRAM_RATE,
 	OPTION_IDLE_TIMEOUT,
 	OPTION_EXIT_IDLE_TIME,
 	OPTION_DRAIN_TIMEOUT,
@@ -40,6 +44,11 @@ static const struct option_row rows[] = {
         EXCHANGE_OPTION_ROWS,
         {"connections-max", OPTION_CONNECTIONS_MAX, "N",
          "close connections above this number at once\n(default 16384)"},
+        {"connections-max-per-source", OPTION_CONNECTIONS_MAX_PER_SOURCE, "N",
+         "the same for one IPv4 address or IPv6 /64\n(default infinity)"},
+        {"datagram-rate", OPTION_DATAGRAM_RATE, "N",
+         "answer one IPv4 address or IPv6 /64 so many times a\n"
+         "second (default 1000, and loopback any number;\n0: no limit)"},
         {"idle-timeout", OPTION_IDLE_TIMEOUT, "TIME",
          "close a connection that was silent so long\n(default 10min; infinity: never)"},
         {"exit-idle-time", OPTION_EXIT_IDLE_TIME, "TIME",
@@ -104,6 +113,17 @@ static int take_time(uint64_t *ret_usec, struct options *options)
 	return 0;
 }
 
+static int take_per_source(struct server_options *server, struct options *options)
+{
+	uint64_t number = SIZE_MAX;
+
+	if (strcmp(options->argument, "infinity") != 0 &&
+	    parse_number(options->argument, 1, 1 << 24, &number) < 0)
+		return options_reject(options, "not a number from 1 to 16777216, nor infinity");
+	server->connections_max_per_source = (size_t)number;
+	return 0;
+}
+
 static int take_option(struct command_line *command_line, struct options *options, int id)
 {
 	struct server_options *server = &command_line->server;
@@ -118,6 +138,13 @@ static int take_option(struct command_line *command_line, struct options *option
 		if (parse_number(options->argument, 1, 1 << 24, &number) < 0)
 			return options_reject(options, "not a number from 1 to 16777216");
 		server->connections_max = (size_t)number;
+		return 0;
+	case OPTION_CONNECTIONS_MAX_PER_SOURCE:
+		return take_per_source(server, options);
+	case OPTION_DATAGRAM_RATE:
+		if (parse_number(options->argument, 0, RATE_MAX, &number) < 0)
+			return options_reject(options, "not a number from 0 to 1000000000");
+		server->datagrams = (struct datagram_limits){.rate = (uint32_t)number};
 		return 0;
 	case OPTION_IDLE_TIMEOUT:
 		return take_time(&server->idle_timeout, options);
@@ -178,7 +205,10 @@ int main(int argc, char **argv)
 	        .server =
 	                {
 	                        .exchange = exchange_options_default(&service),
+	                        .datagrams = {.rate = DATAGRAM_RATE_DEFAULT,
+	                                      .spare_loopback = true},
 	                        .connections_max = CONNECTIONS_MAX_DEFAULT,
+	                        .connections_max_per_source = SIZE_MAX,
 	                        .idle_timeout = IDLE_TIMEOUT_DEFAULT,
 	                        .exit_idle_time = PARSE_INFINITY,
 	                        .drain_timeout = DRAIN_TIMEOUT_DEFAULT,

@@ -227,10 +227,12 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 	*ret_what = "buffers";
 	if ((r = streams_init(&server->streams, &server->loop, &server->options->exchange,
 	                      &server->status)) < 0 ||
-	    (r = datagrams_new(&server->loop, &server->options->exchange, &server->status,
-	                       &server->datagrams)) < 0)
+	    (r = datagrams_new(&server->loop, &server->options->exchange,
+	                       &server->options->datagrams, &server->status, &server->datagrams)) <
+	            0)
 		return r;
 	server->streams.connections_max = server->options->connections_max;
+	server->streams.connections_max_per_source = server->options->connections_max_per_source;
 	server->streams.idle_timeout = server->options->idle_timeout;
 
 	*ret_what = "sockets";

@@ -14,11 +14,14 @@
 
 #include "activation/endpoints.h"
 #include "exchange/exchange.h"
+#include "server/datagrams.h"
 
 /* Times in microseconds, PARSE_INFINITY for none. */
 struct server_options {
 	struct exchange_options exchange;
+	struct datagram_limits datagrams;
 	size_t connections_max;
+	size_t connections_max_per_source;
 	uint64_t idle_timeout;
 	uint64_t exit_idle_time;
 	uint64_t drain_timeout;

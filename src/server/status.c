@@ -7,6 +7,7 @@
 
 static const char *const refusal_names[REFUSAL_COUNT] = {
         [REFUSAL_CONNECTIONS_MAX] = "connections-max",
+        [REFUSAL_PER_SOURCE] = "connections-max-per-source",
         [REFUSAL_MEMORY] = "out of memory",
         [REFUSAL_OWN_PORT] = "own port",
         [REFUSAL_LOW_PORT] = "port below 1024",
@@ -14,6 +15,7 @@ static const char *const refusal_names[REFUSAL_COUNT] = {
         [REFUSAL_BROADCAST] = "broadcast",
         [REFUSAL_ZERO_NETWORK] = "zero network",
         [REFUSAL_UNNAMED] = "unnamed",
+        [REFUSAL_RATE] = "datagram-rate",
         [REFUSAL_TOO_LARGE] = "too large",
         [REFUSAL_SEND_FAILED] = "send failed",
 };

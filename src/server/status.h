@@ -13,6 +13,7 @@
 /* Why a connection was closed at once, or a datagram was not answered. */
 enum refusal {
 	REFUSAL_CONNECTIONS_MAX,
+	REFUSAL_PER_SOURCE,
 	REFUSAL_MEMORY,
 	REFUSAL_OWN_PORT,
 	REFUSAL_LOW_PORT,
@@ -20,6 +21,7 @@ enum refusal {
 	REFUSAL_BROADCAST,
 	REFUSAL_ZERO_NETWORK,
 	REFUSAL_UNNAMED,
+	REFUSAL_RATE,
 	REFUSAL_TOO_LARGE,
 	REFUSAL_SEND_FAILED,
 	REFUSAL_COUNT,

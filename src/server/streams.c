@@ -30,6 +30,7 @@ int streams_init(struct streams *streams, struct loop *loop,
 	        .exchange = exchange,
 	        .status = status,
 	        .connections_max = SIZE_MAX,
+	        .connections_max_per_source = SIZE_MAX,
 	        .idle_timeout = PARSE_INFINITY,
 	        .request = malloc(STREAMS_READ_SIZE),
 	        .reply = malloc(exchange_room(exchange, STREAMS_READ_SIZE)),
@@ -47,6 +48,7 @@ void streams_free(struct streams *streams)
 		free(streams->listeners);
 		streams->listeners = next;
 	}
+	sources_free(&streams->sources);
 	free(streams->connections);
 	free(streams->request);
 	free(streams->reply);
@@ -80,6 +82,8 @@ void streams_leave(struct streams *streams, struct connection *connection)
 	last->index = connection->index;
 	streams->connections[last->index] = last;
 	streams->status->connections_open--;
+	if (connection->is_counted)
+		sources_leave(&streams->sources, connection->source_address);
 	free(connection);
 	/* There is a descriptor again. */
 	streams_resume(streams);
@@ -106,14 +110,19 @@ void streams_resume(struct streams *streams)
 	watch_listeners(streams, EPOLLIN);
 }
 
-static void admit(struct streams *streams, int fd)
+static void admit(struct streams *streams, int fd, const struct address *peer)
 {
+	int r;
+
 	if (streams->count >= streams->connections_max) {
 		status_refuse_connection(streams->status, REFUSAL_CONNECTIONS_MAX);
 		(void)close(fd);
-	} else if (connection_begin(streams, fd) < 0) {
-		status_refuse_connection(streams->status, REFUSAL_MEMORY);
+		return;
 	}
+	r = connection_begin(streams, fd, peer);
+	if (r < 0)
+		status_refuse_connection(streams->status,
+		                         r == -EUSERS ? REFUSAL_PER_SOURCE : REFUSAL_MEMORY);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -123,10 +132,12 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
-		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct address peer = {.length = sizeof(peer.storage)};
+		int fd = accept4(listener->fd, &peer.any, &peer.length,
+		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			admit(streams, fd);
+			admit(streams, fd, &peer);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -161,7 +172,7 @@ int streams_serve(struct streams *streams, struct endpoint *endpoint)
 	if (endpoint->kind == ENDPOINT_LISTENING)
 		return listen_on(streams, fd);
 	endpoint->fd = -1;
-	return connection_begin(streams, fd);
+	return connection_begin(streams, fd, NULL);
 }
 
 void streams_stop(struct streams *streams)

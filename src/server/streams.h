@@ -13,6 +13,7 @@
 #include "activation/endpoints.h"
 #include "exchange/exchange.h"
 #include "server/loop.h"
+#include "server/sources.h"
 #include "server/status.h"
 
 struct connection;
@@ -23,7 +24,8 @@ struct streams {
 	const struct exchange_options *exchange;
 	struct status *status;
 	size_t connections_max;
-	uint64_t idle_timeout; /* microseconds; PARSE_INFINITY: none */
+	size_t connections_max_per_source; /* SIZE_MAX: any number, and nobody is counted */
+	uint64_t idle_timeout;             /* microseconds; PARSE_INFINITY: none */
 
 	char *request; /* owned: STREAMS_READ_SIZE bytes that whoever reads reads into */
 	char *reply;   /* owned: the room for their reply */
@@ -31,6 +33,7 @@ struct streams {
 	struct connection **connections; /* owned, and each entry */
 	size_t count, capacity;
 	struct listener *listeners; /* owned list */
+	struct sources sources;     /* of the connections, if they are limited per source */
 	bool paused;                /* accepting waits for descriptors or memory */
 	uint64_t next_sweep;        /* when streams_sweep() is due, of loop->now's clock */
 };
