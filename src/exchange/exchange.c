@@ -133,9 +133,10 @@ static int feed_line(struct exchange *exchange, const struct exchange_options *o
 	return 1;
 }
 
-/* Bytes that the message's header still lacks, or after it the message. */
+/* Bytes that the message still lacks; where its header is not whole yet, those of the header, which
+ * are more than have come. */
 static int missing(const struct exchange *exchange, const struct exchange_options *options,
-                   const struct cursor *cursor, size_t *ret_missing, bool *ret_known)
+                   const struct cursor *cursor, size_t *ret_missing)
 {
 	unsigned char header[FRAMING_HEADER_SIZE];
 	size_t held = exchange->held_length;
@@ -145,7 +146,6 @@ static int missing(const struct exchange *exchange, const struct exchange_option
 
 	if (from_in > cursor->left) {
 		*ret_missing = from_in;
-		*ret_known = false;
 		return 0;
 	}
 	if (from_held > 0)
@@ -155,7 +155,6 @@ static int missing(const struct exchange *exchange, const struct exchange_option
 	if (length > options->message_max)
 		return -EMSGSIZE;
 	*ret_missing = sizeof(header) + length - held;
-	*ret_known = true;
 	return 0;
 }
 
@@ -165,12 +164,11 @@ static int feed_length(struct exchange *exchange, const struct exchange_options 
 {
 	const char *message;
 	size_t length, needed;
-	bool known;
-	int r = missing(exchange, options, cursor, &needed, &known);
+	int r = missing(exchange, options, cursor, &needed);
 
 	if (r < 0)
 		return r;
-	if (!known || needed > cursor->left)
+	if (needed > cursor->left)
 		return hold(exchange, cursor, cursor->left);
 	r = take(exchange, cursor, needed, &message, &length);
 	if (r < 0)
