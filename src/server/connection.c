@@ -66,21 +66,21 @@ static ssize_t send_some(struct connection *connection, const char *bytes, size_
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : negative_errno();
-	connection->streams->status->bytes_out += (uint64_t)n;
+	status_count(&connection->streams->status->bytes_out, (uint64_t)n);
 	return n;
 }
 
 /* Keeps the rest of a reply until the peer has taken what went before it. */
 static bool keep(struct connection *connection, const char *rest, size_t length)
 {
-	connection->unsent = malloc(length);
+	connection->unsent = malloc(sizeof(*connection->unsent) + length);
 	if (!connection->unsent) {
 		connection_close(connection);
 		return false;
 	}
-	memcpy(connection->unsent, rest, length);
-	connection->unsent_begin = 0;
-	connection->unsent_end = (uint32_t)length;
+	connection->unsent->begin = 0;
+	connection->unsent->end = (uint32_t)length;
+	memcpy(connection->unsent->bytes, rest, length);
 	return wait_for(connection, CONNECTION_SENDING);
 }
 
@@ -100,18 +100,18 @@ static void reply(struct connection *connection, const char *bytes, size_t lengt
 
 static void send_rest(struct connection *connection)
 {
-	ssize_t n = send_some(connection, connection->unsent + connection->unsent_begin,
-	                      connection->unsent_end - connection->unsent_begin);
+	struct unsent *unsent = connection->unsent;
+	ssize_t n =
+	        send_some(connection, unsent->bytes + unsent->begin, unsent->end - unsent->begin);
 
 	if (n < 0) {
 		connection_close(connection);
 		return;
 	}
-	connection->unsent_begin += (uint32_t)n;
-	if (connection->unsent_begin < connection->unsent_end)
+	unsent->begin += (uint32_t)n;
+	if (unsent->begin < unsent->end)
 		return;
-	free(connection->unsent);
-	connection->unsent = NULL;
+	free(take_pointer(connection->unsent));
 	if (exchange_is_done(&connection->exchange))
 		end(connection);
 	else
@@ -147,7 +147,7 @@ static void read_request(struct connection *connection)
 		(void)exchange_finish(&connection->exchange, streams->exchange, streams->reply,
 		                      &length);
 	} else {
-		streams->status->bytes_in += (uint64_t)n;
+		status_count(&streams->status->bytes_in, (uint64_t)n);
 		(void)exchange_feed(&connection->exchange, streams->exchange, streams->request,
 		                    (size_t)n, streams->reply, &length);
 	}
@@ -179,43 +179,27 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 		read_request(connection);
 }
 
-/* Counts it for its source, where that is limited. */
-static int count(struct connection *connection, const struct address *peer)
+int connection_begin(struct streams *streams, int fd, uint64_t place)
 {
-	struct streams *streams = connection->streams;
-	int r;
-
-	if (!peer || streams->connections_max_per_source == SIZE_MAX ||
-	    !address_get_source(peer, &connection->source_address))
-		return 0;
-	r = sources_enter(&streams->sources, connection->source_address,
-	                  streams->connections_max_per_source);
-	connection->is_counted = r >= 0;
-	return r;
-}
-
-int connection_begin(struct streams *streams, int fd, const struct address *peer)
-{
-	_cleanup_close_ int owned = fd;
 	struct connection *connection = calloc(1, sizeof(*connection));
-	int r;
+	int r = -ENOMEM;
 
-	if (!connection)
-		return -ENOMEM;
-	connection->source.ready = connection_ready;
-	connection->streams = streams;
-	connection->fd = fd;
-	connection->last_activity = now_msec(connection);
-	r = count(connection, peer);
-	if (r >= 0)
+	if (connection) {
+		*connection = (struct connection){
+		        .source = {connection_ready},
+		        .streams = streams,
+		        .place = place,
+		        .fd = fd,
+		};
+		connection->last_activity = now_msec(connection);
 		r = streams_join(streams, connection);
+	}
 	if (r < 0) {
-		if (connection->is_counted)
-			sources_leave(&streams->sources, connection->source_address);
+		admission_leave(streams->admission, place);
+		(void)close(fd);
 		free(connection);
 		return r;
 	}
-	(void)take_fd(&owned);
 	r = loop_add(streams->loop, fd, EPOLLIN, &connection->source);
 	if (r < 0)
 		connection_close(connection);

@@ -25,19 +25,23 @@ enum connection_state {
 	CONNECTION_LINGERING,
 };
 
+/* The rest of a reply: bytes[begin] to bytes[end - 1]. */
+struct unsent {
+	uint32_t begin, end;
+	char bytes[];
+};
+
+/* 72 bytes, and malloc(3)'s 8: thousands of them may be open and silent. */
 struct connection {
 	struct loop_source source;
 	struct streams *streams;
 	struct exchange exchange;
-	char *unsent; /* owned: the rest of a reply, from unsent_begin to unsent_end; NULL if none
-	               */
-	uint32_t unsent_begin, unsent_end;
-	uint64_t source_address; /* as sources.h counts it, if is_counted */
-	uint32_t index;          /* in the table */
-	uint32_t last_activity;  /* milliseconds of loop->now, modulo 2^32 */
-	int fd;                  /* owned */
+	struct unsent *unsent;  /* owned; NULL if there is none */
+	uint64_t place;         /* in streams->admission */
+	uint32_t index;         /* in the table */
+	uint32_t last_activity; /* milliseconds of loop->now, modulo 2^32 */
+	int fd;                 /* owned */
 	enum connection_state state : 8;
-	bool is_counted : 1;  /* in streams->sources */
 	bool input_ended : 1; /* the peer's: nothing can be unread */
 };
 
@@ -45,11 +49,10 @@ struct connection {
  * a reset, and take the answer along. */
 #define CONNECTION_LINGER_USEC UINT64_C(2000000)
 
-/* Begins a conversation on fd, a non-blocking connected socket, which is owned from here on,
- * whatever is returned. peer may be NULL for one that no limit per source is for.
- * Returns 0, -EUSERS (its source has connections enough), -ENOMEM, or a negative errno of
+/* Begins a conversation on fd, a non-blocking connected socket, at a place of streams->admission;
+ * both are taken over, whatever is returned. Returns 0, -ENOMEM, or a negative errno of
  * epoll_ctl(2). */
-int connection_begin(struct streams *streams, int fd, const struct address *peer);
+int connection_begin(struct streams *streams, int fd, uint64_t place);
 
 /* Closes it at once and releases it. */
 void connection_close(struct connection *connection);

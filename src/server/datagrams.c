@@ -10,7 +10,6 @@
 #include "net/pktinfo.h"
 #include "net/socket.h"
 #include "server/guard.h"
-#include "server/rate.h"
 #include "server/replies.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -42,7 +41,6 @@ struct datagrams {
 	struct datagram_limits limits;
 	struct status *status;
 	struct datagram_socket *sockets; /* owned list */
-	struct rate *rate;               /* owned; NULL: no limit */
 	struct replies *replies;         /* owned */
 
 	char *slots; /* owned: BATCH requests */
@@ -74,8 +72,6 @@ int datagrams_new(struct loop *loop, const struct exchange_options *options,
 	if (!datagrams->slots)
 		return -ENOMEM;
 	r = replies_new(exchange_room(options, DATAGRAM_MAX), status, &datagrams->replies);
-	if (r >= 0 && limits->rate > 0)
-		r = rate_new(limits->rate, &datagrams->rate);
 	if (r < 0)
 		return r;
 	*ret_datagrams = take_pointer(datagrams);
@@ -92,7 +88,6 @@ void datagrams_free(struct datagrams *datagrams)
 		free(datagrams->sockets);
 		datagrams->sockets = next;
 	}
-	rate_free(datagrams->rate);
 	replies_free(datagrams->replies);
 	free(datagrams->slots);
 	free(datagrams);
@@ -135,8 +130,9 @@ static bool is_within_rate(struct datagrams *d, const struct address *from)
 {
 	uint64_t source;
 
-	return !d->rate || (d->limits.spare_loopback && address_is_loopback(from)) ||
-	       !address_get_source(from, &source) || rate_allows(d->rate, source, d->loop->now);
+	return !d->limits.rate || (d->limits.spare_loopback && address_is_loopback(from)) ||
+	       !address_get_source(from, &source) ||
+	       rate_allows(d->limits.rate, source, d->loop->now);
 }
 
 /* Writes the reply to one datagram. */
@@ -174,7 +170,7 @@ static void take(struct datagrams *d, const struct datagram_socket *socket, unsi
 	bool welcome;
 
 	from->length = request->msg_namelen;
-	d->status->bytes_in += left;
+	status_count(&d->status->bytes_in, left);
 	welcome = is_welcome(socket, request, from, &why);
 	pktinfo_turn(request);
 	do {
@@ -234,7 +230,7 @@ int datagrams_serve(struct datagrams *d, const struct endpoint *endpoint)
 	/* Without it (Linux before 5.0) senders in bulk are served one datagram at a time. */
 	if (endpoint->family != AF_UNIX)
 		(void)setsockopt(endpoint->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
-	return loop_add(d->loop, endpoint->fd, EPOLLIN, &socket->source);
+	return loop_add(d->loop, endpoint->fd, EPOLLIN | EPOLLEXCLUSIVE, &socket->source);
 }
 
 void datagrams_stop(struct datagrams *d)

@@ -14,24 +14,26 @@
 #include "activation/endpoints.h"
 #include "exchange/exchange.h"
 #include "server/loop.h"
+#include "server/rate.h"
 #include "server/status.h"
 
 struct datagrams;
 
 /* What the datagram sockets are limited to. */
 struct datagram_limits {
-	uint32_t rate;       /* replies a second and source; 0: no limit */
-	bool spare_loopback; /* the limit is not for sources on this machine */
+	struct rate *rate;   /* shared with other workers; NULL: no limit */
+	bool spare_loopback; /* the rate is not for sources on this machine */
 };
 
-/* Makes the batch that all datagram sockets share; loop, options and status must outlive it.
- * Returns 0, -ENOMEM or what rate_new() does; datagrams_free() releases it. */
+/* Makes the batch that all datagram sockets share; the arguments must outlive it.
+ * Returns 0 or -ENOMEM; datagrams_free() releases it. */
 int datagrams_new(struct loop *loop, const struct exchange_options *options,
                   const struct datagram_limits *limits, struct status *status,
                   struct datagrams **ret_datagrams);
 void datagrams_free(struct datagrams *datagrams);
 
-/* Serves a datagram endpoint, whose descriptor stays its owner's. Returns 0 or a negative errno. */
+/* Serves a datagram endpoint, whose descriptor stays its owner's; other workers may serve it too.
+ * Returns 0 or a negative errno. */
 int datagrams_serve(struct datagrams *datagrams, const struct endpoint *endpoint);
 
 /* Reads no more; what is queued in the sockets is for whoever holds them next. */

@@ -27,12 +27,12 @@ static uint64_t coarse_now(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-int loop_init(struct loop *loop)
+int loop_init(struct loop *loop, bool is_default)
 {
 	int r;
 
 	*loop = (struct loop){.epoll_fd = -1, .control_source = {control_ready}};
-	r = sd_event_default(&loop->control);
+	r = is_default ? sd_event_default(&loop->control) : sd_event_new(&loop->control);
 	if (r < 0)
 		return r;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

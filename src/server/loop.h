@@ -37,8 +37,9 @@ struct loop {
 	void *userdata;
 };
 
-/* Makes the epoll set and sd-event's default loop. Returns 0 or a negative errno. */
-int loop_init(struct loop *loop);
+/* Makes the epoll set, and sd-event's default loop of this thread, or one of its own.
+ * Returns 0 or a negative errno. */
+int loop_init(struct loop *loop, bool is_default);
 void loop_free(struct loop *loop);
 
 /* Waits for events (EPOLLIN…) on fd; the source must outlive that. 0 events: for errors only.

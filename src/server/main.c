@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "exchange/exchange-options.h"
+#include "server/admission.h"
 #include "server/rate.h"
 #include "server/server.h"
 #include "util/cleanup.h"
@@ -16,6 +19,7 @@
 #include "util/parse.h"
 #include "util/report.h"
 
+#define WORKERS_MAX             256
 #define CONNECTIONS_MAX_DEFAULT 16384
 #define DATAGRAM_RATE_DEFAULT   1000
 #define IDLE_TIMEOUT_DEFAULT    (UINT64_C(600) * 1000000)
@@ -27,6 +31,7 @@
 enum {
 	OPTION_LISTEN_STREAM = 0x300,
 	OPTION_LISTEN_DATAGRAM,
+	OPTION_WORKERS,
 	OPTION_CONNECTIONS_MAX,
 	OPTION_CONNECTIONS_MAX_PER_SOURCE,
 	OPTION_DATAGRAM_RATE,
@@ -42,6 +47,8 @@ static const struct option_row rows[] = {
          "/run/x.sock, @abstract, vsock::12000"},
         {"listen-datagram", OPTION_LISTEN_DATAGRAM, "ADDRESS", "the same, a datagram socket"},
         EXCHANGE_OPTION_ROWS,
+        {"workers", OPTION_WORKERS, "N|auto",
+         "serve with so many threads; auto: one per processor\n(default 1)"},
         {"connections-max", OPTION_CONNECTIONS_MAX, "N",
          "close connections above this number at once\n(default 16384)"},
         {"connections-max-per-source", OPTION_CONNECTIONS_MAX_PER_SOURCE, "N",
@@ -113,9 +120,26 @@ static int take_time(uint64_t *ret_usec, struct options *options)
 	return 0;
 }
 
+static int take_workers(struct server_options *server, struct options *options)
+{
+	uint64_t number;
+
+	if (strcmp(options->argument, "auto") == 0) {
+		long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+		number = processors < 1             ? 1
+		         : processors > WORKERS_MAX ? WORKERS_MAX
+		                                    : (uint64_t)processors;
+	} else if (parse_number(options->argument, 1, WORKERS_MAX, &number) < 0) {
+		return options_reject(options, "not a number from 1 to 256, nor auto");
+	}
+	server->workers = (unsigned)number;
+	return 0;
+}
+
 static int take_per_source(struct server_options *server, struct options *options)
 {
-	uint64_t number = SIZE_MAX;
+	uint64_t number = ADMISSION_ANY;
 
 	if (strcmp(options->argument, "infinity") != 0 &&
 	    parse_number(options->argument, 1, 1 << 24, &number) < 0)
@@ -134,6 +158,8 @@ static int take_option(struct command_line *command_line, struct options *option
 		return take_address(command_line, options, SOCK_STREAM);
 	case OPTION_LISTEN_DATAGRAM:
 		return take_address(command_line, options, SOCK_DGRAM);
+	case OPTION_WORKERS:
+		return take_workers(server, options);
 	case OPTION_CONNECTIONS_MAX:
 		if (parse_number(options->argument, 1, 1 << 24, &number) < 0)
 			return options_reject(options, "not a number from 1 to 16777216");
@@ -144,7 +170,8 @@ static int take_option(struct command_line *command_line, struct options *option
 	case OPTION_DATAGRAM_RATE:
 		if (parse_number(options->argument, 0, RATE_MAX, &number) < 0)
 			return options_reject(options, "not a number from 0 to 1000000000");
-		server->datagrams = (struct datagram_limits){.rate = (uint32_t)number};
+		server->datagram_rate = (uint32_t)number;
+		server->datagram_rate_is_set = true;
 		return 0;
 	case OPTION_IDLE_TIMEOUT:
 		return take_time(&server->idle_timeout, options);
@@ -205,10 +232,10 @@ int main(int argc, char **argv)
 	        .server =
 	                {
 	                        .exchange = exchange_options_default(&service),
-	                        .datagrams = {.rate = DATAGRAM_RATE_DEFAULT,
-	                                      .spare_loopback = true},
+	                        .workers = 1,
+	                        .datagram_rate = DATAGRAM_RATE_DEFAULT,
 	                        .connections_max = CONNECTIONS_MAX_DEFAULT,
-	                        .connections_max_per_source = SIZE_MAX,
+	                        .connections_max_per_source = ADMISSION_ANY,
 	                        .idle_timeout = IDLE_TIMEOUT_DEFAULT,
 	                        .exit_idle_time = PARSE_INFINITY,
 	                        .drain_timeout = DRAIN_TIMEOUT_DEFAULT,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/rate.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -19,6 +20,7 @@ struct entry {
 };
 
 struct rate {
+	pthread_mutex_t lock;
 	uint64_t interval; /* nanoseconds that an answer costs */
 	uint64_t seed[2];
 	struct entry sets[SETS][WAYS];
@@ -32,6 +34,7 @@ int rate_new(uint32_t per_second, struct rate **ret_rate)
 		return -ENOMEM;
 	if (getrandom(rate->seed, sizeof(rate->seed), 0) != (ssize_t)sizeof(rate->seed))
 		return negative_errno();
+	(void)pthread_mutex_init(&rate->lock, NULL);
 	rate->seed[1] |= 1;
 	rate->interval = SECOND_NSEC / per_second;
 	*ret_rate = take_pointer(rate);
@@ -40,6 +43,8 @@ int rate_new(uint32_t per_second, struct rate **ret_rate)
 
 void rate_free(struct rate *rate)
 {
+	if (rate)
+		(void)pthread_mutex_destroy(&rate->lock);
 	free(rate);
 }
 
@@ -67,16 +72,23 @@ static struct entry *entry_of(struct rate *rate, uint64_t source)
 	return fullest;
 }
 
-bool rate_allows(struct rate *rate, uint64_t source, uint64_t now)
+/* The answer must be paid from one second's worth of credit. */
+static bool pay(struct rate *rate, struct entry *entry, uint64_t now_nsec)
 {
-	struct entry *entry = entry_of(rate, source);
-	uint64_t now_nsec = now * 1000;
-
 	if (entry->full_at < now_nsec)
 		entry->full_at = now_nsec;
-	/* The answer must be paid from one second's worth of credit. */
 	if (entry->full_at + rate->interval > now_nsec + SECOND_NSEC)
 		return false;
 	entry->full_at += rate->interval;
 	return true;
+}
+
+bool rate_allows(struct rate *rate, uint64_t source, uint64_t now)
+{
+	bool allowed;
+
+	(void)pthread_mutex_lock(&rate->lock);
+	allowed = pay(rate, entry_of(rate, source), now * 1000);
+	(void)pthread_mutex_unlock(&rate->lock);
+	return allowed;
 }

@@ -11,6 +11,7 @@
  * seed keeps a stranger from choosing who shares a set.
  *
  * The bucket is the GCRA's (ITU-T I.371): one time per source, at which its bucket would be full.
+ * All workers share it: a source has one bucket, whoever answers.
  * Not its job: which sources are one (net/address.h), and what is limited.
  */
 

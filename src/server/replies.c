@@ -192,8 +192,8 @@ static void send_singly(struct replies *replies, unsigned i, int fd, int family)
 			length = replies->segment_length[i];
 		part = (struct iovec){(char *)all.iov_base + from, length};
 		if (send_one(&message, fd, family)) {
-			replies->status->datagrams_answered++;
-			replies->status->bytes_out += length;
+			status_count(&replies->status->datagrams_answered, 1);
+			status_count(&replies->status->bytes_out, length);
 		} else {
 			status_refuse_datagram(replies->status, REFUSAL_SEND_FAILED);
 		}
@@ -215,8 +215,8 @@ void replies_send(struct replies *replies, int fd, int family)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		for (int i = 0; i < sent; i++, next++) {
-			replies->status->datagrams_answered += replies->segments[next];
-			replies->status->bytes_out += replies->parts[next].iov_len;
+			status_count(&replies->status->datagrams_answered, replies->segments[next]);
+			status_count(&replies->status->bytes_out, replies->parts[next].iov_len);
 		}
 		if (sent <= 0)
 			send_singly(replies, next++, fd, family);

@@ -3,12 +3,12 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <systemd/sd-daemon.h>
 
-#include "server/datagrams.h"
-#include "server/loop.h"
-#include "server/streams.h"
-#include "server/timer.h"
+#include "net/socket.h"
+#include "server/worker.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/parse.h"
@@ -17,52 +17,59 @@
 /* STATUS is sent this often at most, and never while nothing happens. */
 #define STATUS_EVERY_USEC UINT64_C(1000000)
 
-/* How long accepting waits, once descriptors or memory ran out, before it tries again by itself. */
-#define RESUME_USEC UINT64_C(1000000)
-
 struct server {
 	const struct server_options *options;
-	struct loop loop;
-	struct status status;
-	struct streams streams;
-	struct datagrams *datagrams; /* owned */
-	bool welcomes;     /* has a welcoming or a datagram socket, not one conversation */
-	bool may_idle_out; /* somebody else holds the sockets, and starts us again */
-	bool has_manager;  /* there is one to notify */
-	bool draining;
-	uint64_t last_activity;
+	struct worker_options common;
+	struct admission admission;
+	struct rate *rate;      /* owned; NULL: no limit */
+	struct worker *workers; /* owned; the first is the main thread's */
+	unsigned count;
+	struct timer status_timer, idle_timer, drain_timer;
+
+	bool welcomes;    /* has a welcoming or a datagram socket, not one conversation */
+	bool has_manager; /* there is one to notify */
 	uint64_t last_status;
-	struct timer status_timer, sweep_timer, idle_timer, resume_timer, drain_timer;
+	_Atomic bool draining;
+	_Atomic bool has_news; /* another worker was active since the last status */
+	int news_fd;           /* owned: an eventfd by which other workers say so */
 };
+
+static struct loop *main_loop(struct server *server)
+{
+	return &server->workers[0].loop;
+}
 
 static void finish(struct server *server)
 {
-	(void)sd_event_exit(server->loop.control, 0);
-	loop_wake_control(&server->loop);
+	(void)sd_event_exit(main_loop(server)->control, 0);
+	loop_wake_control(main_loop(server));
+}
+
+static void sum_status(const struct server *server, struct status *ret_sum)
+{
+	memset(ret_sum, 0, sizeof(*ret_sum));
+	for (unsigned i = 0; i < server->count; i++)
+		status_add(ret_sum, &server->workers[i].status);
+}
+
+static uint64_t count_open(const struct server *server)
+{
+	struct status sum;
+
+	sum_status(server, &sum);
+	return sum.connections_open;
 }
 
 static void send_status(void *userdata)
 {
 	struct server *server = userdata;
 	char text[STATUS_TEXT_MAX];
+	struct status sum;
 
-	server->last_status = server->loop.now;
-	(void)sd_notifyf(false, "STATUS=%s", status_print(&server->status, text));
-}
-
-static void sweep(void *userdata)
-{
-	struct server *server = userdata;
-
-	streams_sweep(&server->streams);
-	timer_set(&server->sweep_timer, server->streams.next_sweep);
-}
-
-static void resume(void *userdata)
-{
-	struct server *server = userdata;
-
-	streams_resume(&server->streams);
+	server->last_status = main_loop(server)->now;
+	atomic_store(&server->has_news, false);
+	sum_status(server, &sum);
+	(void)sd_notifyf(false, "STATUS=%s", status_print(&sum, text));
 }
 
 /* A deadline that infinity as a time span never comes to. */
@@ -71,17 +78,35 @@ static uint64_t after(uint64_t begin, uint64_t span)
 	return span == PARSE_INFINITY ? TIMER_NEVER : begin + span;
 }
 
+/* The sockets are given back, and what is open may end by itself for a while. */
+static void begin_draining(struct server *server)
+{
+	if (atomic_exchange(&server->draining, true)) {
+		finish(server);
+		return;
+	}
+	(void)sd_notify(false, "STOPPING=1");
+	timer_set(&server->drain_timer,
+	          after(main_loop(server)->now, server->options->drain_timeout));
+	for (unsigned i = 0; i < server->count; i++)
+		worker_stop(&server->workers[i]);
+}
+
 static void idle_out(void *userdata)
 {
 	struct server *server = userdata;
-	uint64_t span = server->options->exit_idle_time, due = after(server->last_activity, span);
+	uint64_t now = main_loop(server)->now, last_activity = 0;
 
+	for (unsigned i = 0; i < server->count; i++)
+		if (server->workers[i].last_activity > last_activity)
+			last_activity = server->workers[i].last_activity;
+	if (count_open(server) > 0)
+		last_activity = now;
 	/* What waits in a backlog or a socket's buffer starts the next process: nothing is lost. */
-	if (server->streams.count == 0 && due <= server->loop.now)
-		finish(server);
+	if (last_activity + server->options->exit_idle_time <= now)
+		begin_draining(server);
 	else
-		timer_set(&server->idle_timer,
-		          server->streams.count > 0 ? after(server->loop.now, span) : due);
+		timer_set(&server->idle_timer, last_activity + server->options->exit_idle_time);
 }
 
 static void drain_out(void *userdata)
@@ -89,22 +114,42 @@ static void drain_out(void *userdata)
 	finish(userdata);
 }
 
-/* The sockets are given back, and what is open may end by itself for a while. */
-static void begin_draining(struct server *server)
+/* Data came or went somewhere: whatever depends on that. In the main thread. */
+static void take_notice(struct server *server)
 {
-	if (server->draining) {
+	uint64_t now = main_loop(server)->now;
+
+	if ((server->draining || !server->welcomes) && count_open(server) == 0)
 		finish(server);
+	if (!server->has_manager)
 		return;
-	}
-	server->draining = true;
-	(void)sd_notify(false, "STOPPING=1");
-	streams_stop(&server->streams);
-	datagrams_stop(server->datagrams);
-	if (server->streams.count == 0)
-		finish(server);
-	else
-		timer_set(&server->drain_timer,
-		          after(server->loop.now, server->options->drain_timeout));
+	if (now - server->last_status >= STATUS_EVERY_USEC)
+		send_status(server);
+	else if (server->status_timer.deadline == TIMER_NEVER)
+		timer_set(&server->status_timer, server->last_status + STATUS_EVERY_USEC);
+}
+
+/* In the worker's thread. The main one is woken once per status, or whenever the end is near. */
+static void on_active(struct worker *worker, void *userdata)
+{
+	struct server *server = userdata;
+
+	if (worker == &server->workers[0])
+		take_notice(server);
+	else if (server->draining ||
+	         (!server->has_news && !atomic_exchange(&server->has_news, true)))
+		(void)eventfd_write(server->news_fd, 1);
+}
+
+static int on_news(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	eventfd_t value;
+
+	(void)source;
+	(void)events;
+	(void)eventfd_read(fd, &value);
+	take_notice(userdata);
+	return 0;
 }
 
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
@@ -119,35 +164,17 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 static int on_status_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
                             void *userdata)
 {
-	struct server *server = userdata;
 	char text[STATUS_TEXT_MAX];
+	struct status sum;
 
 	(void)source;
 	(void)signal;
-	report(LOG_NOTICE, "%s", status_print(&server->status, text));
+	sum_status(userdata, &sum);
+	report(LOG_NOTICE, "%s", status_print(&sum, text));
 	return 0;
 }
 
-/* Data came or went: whatever depends on that. */
-static void round_done(void *userdata)
-{
-	struct server *server = userdata;
-	uint64_t now = server->loop.now;
-
-	server->last_activity = now;
-	timer_set(&server->sweep_timer, server->streams.next_sweep);
-	if (server->streams.paused && server->resume_timer.deadline == TIMER_NEVER)
-		timer_set(&server->resume_timer, now + RESUME_USEC);
-	if (server->streams.count == 0 && (server->draining || !server->welcomes))
-		finish(server);
-	if (!server->has_manager)
-		return;
-	if (now - server->last_status >= STATUS_EVERY_USEC)
-		send_status(server);
-	else if (server->status_timer.deadline == TIMER_NEVER)
-		timer_set(&server->status_timer, server->last_status + STATUS_EVERY_USEC);
-}
-
+/* Blocked before there are threads: signals come through the main loop and nowhere else. */
 static int add_signals(struct server *server)
 {
 	static const struct {
@@ -167,7 +194,7 @@ static int add_signals(struct server *server)
 		(void)sigaddset(&mask, signals[i].number);
 		if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
 			return negative_errno();
-		r = sd_event_add_signal(server->loop.control, NULL, signals[i].number,
+		r = sd_event_add_signal(main_loop(server)->control, NULL, signals[i].number,
 		                        signals[i].handler, server);
 		if (r < 0)
 			return r;
@@ -175,108 +202,150 @@ static int add_signals(struct server *server)
 	return 0;
 }
 
-static int add_timers(struct server *server)
+static int add_control(struct server *server)
 {
-	const struct {
-		struct timer *timer;
-		void (*expired)(void *userdata);
-	} timers[] = {
-	        {&server->status_timer, send_status}, {&server->sweep_timer, sweep},
-	        {&server->idle_timer, idle_out},      {&server->resume_timer, resume},
-	        {&server->drain_timer, drain_out},
-	};
+	struct loop *loop = main_loop(server);
+	int r;
 
-	for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
-		int r = timer_init(timers[i].timer, &server->loop, timers[i].expired, server);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if ((r = add_signals(server)) < 0 ||
+	    (r = timer_init(&server->status_timer, loop, send_status, server)) < 0 ||
+	    (r = timer_init(&server->idle_timer, loop, idle_out, server)) < 0 ||
+	    (r = timer_init(&server->drain_timer, loop, drain_out, server)) < 0 ||
+	    (r = sd_event_set_watchdog(loop->control, true)) < 0)
+		return r;
+	if (server->count == 1)
+		return 0;
+	server->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (server->news_fd < 0)
+		return negative_errno();
+	return sd_event_add_io(loop->control, NULL, server->news_fd, EPOLLIN, on_news, server);
 }
 
-static int serve_endpoints(struct server *server, struct endpoints *endpoints)
+static int make_workers(struct server *server)
 {
-	for (size_t i = 0; i < endpoints->count; i++) {
-		struct endpoint *endpoint = &endpoints->items[i];
-		int r;
+	const struct server_options *options = server->options;
+	int r = 0;
 
-		if (endpoint->kind == ENDPOINT_DATAGRAM)
-			r = datagrams_serve(server->datagrams, endpoint);
-		else
-			r = streams_serve(&server->streams, endpoint);
-		if (r < 0)
-			return r;
-		server->welcomes |= endpoint->kind != ENDPOINT_CONNECTED;
+	admission_init(&server->admission, options->connections_max,
+	               options->connections_max_per_source);
+	if (options->datagram_rate > 0)
+		r = rate_new(options->datagram_rate, &server->rate);
+	if (r < 0)
+		return r;
+	server->common = (struct worker_options){
+	        .exchange = options->exchange,
+	        .admission = &server->admission,
+	        .datagrams = {server->rate, !options->datagram_rate_is_set},
+	        .idle_timeout = options->idle_timeout,
+	};
+	server->workers = calloc(options->workers, sizeof(*server->workers));
+	if (!server->workers)
+		return -ENOMEM;
+	for (unsigned i = 0; i < options->workers && r >= 0; i++) {
+		r = worker_init(&server->workers[i], &server->common, i == 0);
+		server->workers[i].active = on_active;
+		server->workers[i].userdata = server;
+		server->count++;
 	}
-	return 0;
+	return r;
+}
+
+/* Sockets of one address (ReusePort=) are spread by the kernel, a worker's worth each; one that
+ * stands alone is shared by all workers. Returns which of its twins it is; *ret_twins counts them
+ * all. */
+static unsigned rank_among_twins(const struct endpoints *endpoints, size_t i, unsigned *ret_twins)
+{
+	struct address own, other;
+	unsigned rank = 0, twins = 0;
+
+	if (socket_get_name(endpoints->items[i].fd, &own) < 0)
+		own.length = 0;
+	for (size_t j = 0; j < endpoints->count; j++) {
+		bool is_twin = j == i || (endpoints->items[j].kind == endpoints->items[i].kind &&
+		                          socket_get_name(endpoints->items[j].fd, &other) >= 0 &&
+		                          other.length == own.length &&
+		                          memcmp(&other.storage, &own.storage, own.length) == 0);
+
+		rank += is_twin && j < i;
+		twins += is_twin;
+	}
+	*ret_twins = twins;
+	return rank;
+}
+
+static int serve_endpoint(struct server *server, struct endpoints *endpoints, size_t i)
+{
+	struct endpoint *endpoint = &endpoints->items[i];
+	unsigned twins, rank;
+	int r = 0;
+
+	if (endpoint->kind == ENDPOINT_CONNECTED)
+		return worker_serve(&server->workers[0], endpoint);
+	server->welcomes = true;
+	rank = rank_among_twins(endpoints, i, &twins);
+	if (twins > 1)
+		return worker_serve(&server->workers[rank % server->count], endpoint);
+	for (unsigned w = 0; w < server->count && r >= 0; w++)
+		r = worker_serve(&server->workers[w], endpoint);
+	return r;
 }
 
 static int start(struct server *server, struct endpoints *endpoints, const char **ret_what)
 {
 	int r;
 
+	*ret_what = "workers";
+	if ((r = make_workers(server)) < 0)
+		return r;
 	*ret_what = "event loop";
-	if ((r = loop_init(&server->loop)) < 0 || (r = add_signals(server)) < 0 ||
-	    (r = add_timers(server)) < 0 ||
-	    (r = sd_event_set_watchdog(server->loop.control, true)) < 0)
+	if ((r = add_control(server)) < 0)
 		return r;
-	server->loop.round_done = round_done;
-	server->loop.userdata = server;
-
-	*ret_what = "buffers";
-	if ((r = streams_init(&server->streams, &server->loop, &server->options->exchange,
-	                      &server->status)) < 0 ||
-	    (r = datagrams_new(&server->loop, &server->options->exchange,
-	                       &server->options->datagrams, &server->status, &server->datagrams)) <
-	            0)
-		return r;
-	server->streams.connections_max = server->options->connections_max;
-	server->streams.connections_max_per_source = server->options->connections_max_per_source;
-	server->streams.idle_timeout = server->options->idle_timeout;
-
 	*ret_what = "sockets";
-	r = serve_endpoints(server, endpoints);
+	for (size_t i = 0; i < endpoints->count && r >= 0; i++)
+		r = serve_endpoint(server, endpoints, i);
+	*ret_what = "threads";
+	for (unsigned w = 1; w < server->count && r >= 0; w++)
+		r = worker_start(&server->workers[w]);
 	if (r < 0)
 		return r;
 	server->has_manager = getenv("NOTIFY_SOCKET") != NULL;
-	server->may_idle_out = endpoints->activation != ACTIVATION_OWN;
-	server->last_activity = server->loop.now;
-	timer_set(&server->sweep_timer, server->streams.next_sweep);
-	if (server->may_idle_out)
+	if (endpoints->activation != ACTIVATION_OWN)
 		timer_set(&server->idle_timer,
-		          after(server->loop.now, server->options->exit_idle_time));
+		          after(main_loop(server)->now, server->options->exit_idle_time));
 	return 0;
 }
 
 static void server_free(struct server *server)
 {
+	for (unsigned i = 0; i < server->count; i++)
+		worker_join(&server->workers[i]);
 	timer_free(&server->status_timer);
-	timer_free(&server->sweep_timer);
 	timer_free(&server->idle_timer);
-	timer_free(&server->resume_timer);
 	timer_free(&server->drain_timer);
-	datagrams_free(server->datagrams);
-	streams_free(&server->streams);
-	loop_free(&server->loop);
+	for (unsigned i = 0; i < server->count; i++)
+		worker_free(&server->workers[i]);
+	free(server->workers);
+	rate_free(server->rate);
+	admission_free(&server->admission);
+	cleanup_close(&server->news_fd);
 }
 
 int server_run(const struct server_options *options, struct endpoints *endpoints,
                const char **ret_what)
 {
-	_cleanup_(server_free) struct server server = {
-	        .options = options,
-	        .loop.epoll_fd = -1,
-	};
+	_cleanup_(server_free) struct server server = {.options = options, .news_fd = -1};
 	char text[STATUS_TEXT_MAX];
+	struct status sum;
 	int r = start(&server, endpoints, ret_what);
 
 	if (r < 0)
 		return r;
-	(void)sd_notifyf(false, "READY=1\nSTATUS=%s", status_print(&server.status, text));
-	server.last_status = server.loop.now;
+	sum_status(&server, &sum);
+	(void)sd_notifyf(false, "READY=1\nSTATUS=%s", status_print(&sum, text));
+	server.last_status = main_loop(&server)->now;
 	*ret_what = "event loop";
-	r = loop_run(&server.loop);
-	(void)sd_notifyf(false, "STOPPING=1\nSTATUS=%s", status_print(&server.status, text));
+	r = loop_run(main_loop(&server));
+	sum_status(&server, &sum);
+	(void)sd_notifyf(false, "STOPPING=1\nSTATUS=%s", status_print(&sum, text));
 	return r;
 }

@@ -4,24 +4,25 @@
 /*
  * server: the daemon's life, from READY to its end, on sd-event:
  *
- *   serving ──SIGTERM, SIGINT──► draining ──last connection closed, drain timeout, 2nd signal──►
- * over └──idle for exit_idle_time and somebody else holds the sockets──────────────────────────►
- * over
+ *   serving ──SIGTERM, SIGINT──────────► draining ──last connection closed──────────────► over
+ *      └──idle for exit_idle_time, and──►     └──drain timeout, or a second signal──────► over
+ *         somebody else holds the sockets
  *
  * Also its voice to the service manager: READY, STATUS, STOPPING, WATCHDOG (sd_notify(3)).
- * Not its job: the command line (main.c), what is served (streams.h, datagrams.h).
+ * Not its job: the command line (main.c), what is served, and by which thread (worker.h).
  */
 
 #include "activation/endpoints.h"
 #include "exchange/exchange.h"
-#include "server/datagrams.h"
 
 /* Times in microseconds, PARSE_INFINITY for none. */
 struct server_options {
 	struct exchange_options exchange;
-	struct datagram_limits datagrams;
+	unsigned workers;          /* 1 or more */
+	uint32_t datagram_rate;    /* replies a second and source; 0: no limit */
+	bool datagram_rate_is_set; /* by the user: it is for loopback, too */
 	size_t connections_max;
-	size_t connections_max_per_source;
+	size_t connections_max_per_source; /* ADMISSION_ANY: no limit */
 	uint64_t idle_timeout;
 	uint64_t exit_idle_time;
 	uint64_t drain_timeout;

@@ -22,14 +22,24 @@ static const char *const refusal_names[REFUSAL_COUNT] = {
 
 void status_refuse_connection(struct status *status, enum refusal why)
 {
-	status->connections_refused++;
-	status->refused[why]++;
+	status_count(&status->connections_refused, 1);
+	status_count(&status->refused[why], 1);
 }
 
 void status_refuse_datagram(struct status *status, enum refusal why)
 {
-	status->datagrams_refused++;
-	status->refused[why]++;
+	status_count(&status->datagrams_refused, 1);
+	status_count(&status->refused[why], 1);
+}
+
+void status_add(struct status *sum, const struct status *other)
+{
+	status_counter *to = (status_counter *)sum;
+	const status_counter *from = (const status_counter *)other;
+
+	_Static_assert(sizeof(*sum) % sizeof(*to) == 0, "counters and nothing else");
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
+		status_count(&to[i], atomic_load_explicit(&from[i], memory_order_relaxed));
 }
 
 /* Text that grows at its end, and stops at its limit. */

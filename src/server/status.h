@@ -7,6 +7,7 @@
  * Not its job: when the line is shown, and where (server.c).
  */
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,16 +28,30 @@ enum refusal {
 	REFUSAL_COUNT,
 };
 
+/* A number that one worker counts and any thread may read. */
+typedef _Atomic uint64_t status_counter;
+
 struct status {
-	uint64_t connections_open;
-	uint64_t connections_served; /* accepted or handed over, and not refused */
-	uint64_t connections_refused;
-	uint64_t datagrams_answered;
-	uint64_t datagrams_refused;
-	uint64_t refused[REFUSAL_COUNT]; /* of both, by reason */
-	uint64_t bytes_in;
-	uint64_t bytes_out;
+	status_counter connections_open;
+	status_counter connections_served; /* accepted or handed over, and not refused */
+	status_counter connections_refused;
+	status_counter datagrams_answered;
+	status_counter datagrams_refused;
+	status_counter bytes_in;
+	status_counter bytes_out;
+	status_counter refused[REFUSAL_COUNT]; /* of both kinds, by reason */
 };
+
+/* Counts n more, modulo 2^64. As only one worker writes, a plain addition is enough. */
+static inline void status_count(status_counter *counter, uint64_t n)
+{
+	uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, before + n, memory_order_relaxed);
+}
+
+/* Adds another worker's numbers to sum. */
+void status_add(struct status *sum, const struct status *other);
 
 #define STATUS_TEXT_MAX 1024
 

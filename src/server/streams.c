@@ -23,15 +23,16 @@ struct listener {
 };
 
 int streams_init(struct streams *streams, struct loop *loop,
-                 const struct exchange_options *exchange, struct status *status)
+                 const struct exchange_options *exchange, struct admission *admission,
+                 struct status *status)
 {
 	*streams = (struct streams){
 	        .loop = loop,
 	        .exchange = exchange,
 	        .status = status,
-	        .connections_max = SIZE_MAX,
-	        .connections_max_per_source = SIZE_MAX,
+	        .admission = admission,
 	        .idle_timeout = PARSE_INFINITY,
+	        .next_sweep = PARSE_INFINITY,
 	        .request = malloc(STREAMS_READ_SIZE),
 	        .reply = malloc(exchange_room(exchange, STREAMS_READ_SIZE)),
 	};
@@ -42,13 +43,7 @@ void streams_free(struct streams *streams)
 {
 	while (streams->count > 0)
 		connection_close(streams->connections[streams->count - 1]);
-	while (streams->listeners) {
-		struct listener *next = streams->listeners->next;
-
-		free(streams->listeners);
-		streams->listeners = next;
-	}
-	sources_free(&streams->sources);
+	streams_stop(streams);
 	free(streams->connections);
 	free(streams->request);
 	free(streams->reply);
@@ -69,8 +64,8 @@ int streams_join(struct streams *streams, struct connection *connection)
 	}
 	connection->index = (uint32_t)streams->count;
 	streams->connections[streams->count++] = connection;
-	streams->status->connections_open++;
-	streams->status->connections_served++;
+	status_count(&streams->status->connections_open, 1);
+	status_count(&streams->status->connections_served, 1);
 	streams_expect(streams, streams->idle_timeout);
 	return 0;
 }
@@ -81,25 +76,31 @@ void streams_leave(struct streams *streams, struct connection *connection)
 
 	last->index = connection->index;
 	streams->connections[last->index] = last;
-	streams->status->connections_open--;
-	if (connection->is_counted)
-		sources_leave(&streams->sources, connection->source_address);
+	status_count(&streams->status->connections_open, UINT64_C(-1));
+	admission_leave(streams->admission, connection->place);
 	free(connection);
 	/* There is a descriptor again. */
 	streams_resume(streams);
 }
 
-static void watch_listeners(struct streams *streams, uint32_t events)
+/* An exclusive wait can't be changed (epoll_ctl(2)): it is begun and ended. */
+static int begin_accepting(struct listener *listener)
 {
-	for (struct listener *l = streams->listeners; l; l = l->next)
-		(void)loop_change(streams->loop, l->fd, events, &l->source);
+	return loop_add(listener->streams->loop, listener->fd, EPOLLIN | EPOLLEXCLUSIVE,
+	                &listener->source);
+}
+
+static void end_accepting(struct streams *streams)
+{
+	for (const struct listener *l = streams->listeners; l; l = l->next)
+		loop_remove(streams->loop, l->fd);
 }
 
 /* What can't be accepted now waits in the backlog; asking again at once would be spinning. */
 static void pause_accepting(struct streams *streams)
 {
 	streams->paused = true;
-	watch_listeners(streams, 0);
+	end_accepting(streams);
 }
 
 void streams_resume(struct streams *streams)
@@ -107,22 +108,26 @@ void streams_resume(struct streams *streams)
 	if (!streams->paused)
 		return;
 	streams->paused = false;
-	watch_listeners(streams, EPOLLIN);
+	for (struct listener *l = streams->listeners; l; l = l->next)
+		(void)begin_accepting(l);
 }
 
 static void admit(struct streams *streams, int fd, const struct address *peer)
 {
-	int r;
+	uint64_t place;
+	int r = admission_enter(streams->admission, peer, &place);
 
-	if (streams->count >= streams->connections_max) {
-		status_refuse_connection(streams->status, REFUSAL_CONNECTIONS_MAX);
-		(void)close(fd);
-		return;
-	}
-	r = connection_begin(streams, fd, peer);
+	/* Politely: a close at once, which the peer sees as the end. */
 	if (r < 0)
-		status_refuse_connection(streams->status,
-		                         r == -EUSERS ? REFUSAL_PER_SOURCE : REFUSAL_MEMORY);
+		(void)close(fd);
+	else
+		r = connection_begin(streams, fd, place);
+	if (r == -EUSERS)
+		status_refuse_connection(streams->status, REFUSAL_CONNECTIONS_MAX);
+	else if (r == -EDQUOT)
+		status_refuse_connection(streams->status, REFUSAL_PER_SOURCE);
+	else if (r < 0)
+		status_refuse_connection(streams->status, REFUSAL_MEMORY);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -149,7 +154,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 	}
 }
 
-static int listen_on(struct streams *streams, int fd)
+int streams_welcome(struct streams *streams, int fd)
 {
 	struct listener *listener = malloc(sizeof(*listener));
 
@@ -162,24 +167,32 @@ static int listen_on(struct streams *streams, int fd)
 	        .fd = fd,
 	};
 	streams->listeners = listener;
-	return loop_add(streams->loop, fd, EPOLLIN, &listener->source);
+	return begin_accepting(listener);
 }
 
-int streams_serve(struct streams *streams, struct endpoint *endpoint)
+int streams_take(struct streams *streams, int fd)
 {
-	int fd = endpoint->fd;
+	uint64_t place;
+	int r = admission_enter(streams->admission, NULL, &place);
 
-	if (endpoint->kind == ENDPOINT_LISTENING)
-		return listen_on(streams, fd);
-	endpoint->fd = -1;
-	return connection_begin(streams, fd, NULL);
+	if (r < 0) {
+		(void)close(fd);
+		return r;
+	}
+	return connection_begin(streams, fd, place);
 }
 
 void streams_stop(struct streams *streams)
 {
-	for (const struct listener *l = streams->listeners; l; l = l->next)
-		loop_remove(streams->loop, l->fd);
+	if (!streams->paused)
+		end_accepting(streams);
 	streams->paused = false;
+	while (streams->listeners) {
+		struct listener *next = streams->listeners->next;
+
+		free(streams->listeners);
+		streams->listeners = next;
+	}
 }
 
 /* Microseconds of silence that a connection is granted. */

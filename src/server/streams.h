@@ -7,13 +7,14 @@
  *      welcoming socket ──accept──► limits ──► connection (connection.h) ──► closed, out of the
  * table
  *
+ * Several workers may welcome on the same sockets: the kernel wakes one of them for a connection.
  * Not its job: what one connection does, datagrams, and when the daemon ends.
  */
 
 #include "activation/endpoints.h"
 #include "exchange/exchange.h"
+#include "server/admission.h"
 #include "server/loop.h"
-#include "server/sources.h"
 #include "server/status.h"
 
 struct connection;
@@ -23,9 +24,8 @@ struct streams {
 	struct loop *loop;
 	const struct exchange_options *exchange;
 	struct status *status;
-	size_t connections_max;
-	size_t connections_max_per_source; /* SIZE_MAX: any number, and nobody is counted */
-	uint64_t idle_timeout;             /* microseconds; PARSE_INFINITY: none */
+	struct admission *admission; /* shared with other workers */
+	uint64_t idle_timeout;       /* microseconds; PARSE_INFINITY: none */
 
 	char *request; /* owned: STREAMS_READ_SIZE bytes that whoever reads reads into */
 	char *reply;   /* owned: the room for their reply */
@@ -33,7 +33,6 @@ struct streams {
 	struct connection **connections; /* owned, and each entry */
 	size_t count, capacity;
 	struct listener *listeners; /* owned list */
-	struct sources sources;     /* of the connections, if they are limited per source */
 	bool paused;                /* accepting waits for descriptors or memory */
 	uint64_t next_sweep;        /* when streams_sweep() is due, of loop->now's clock */
 };
@@ -43,14 +42,18 @@ struct streams {
 
 /* Makes the shared buffers; the arguments must outlive it. Returns 0 or -ENOMEM. */
 int streams_init(struct streams *streams, struct loop *loop,
-                 const struct exchange_options *exchange, struct status *status);
+                 const struct exchange_options *exchange, struct admission *admission,
+                 struct status *status);
 
 /* Closes all connections and releases everything but the endpoints' descriptors. */
 void streams_free(struct streams *streams);
 
-/* Serves an endpoint: a welcoming socket, whose descriptor stays its owner's, or a connection,
- * which is taken over. Returns 0 or a negative errno. */
-int streams_serve(struct streams *streams, struct endpoint *endpoint);
+/* Accepts on a welcoming socket, whose descriptor stays its owner's. Returns 0 or a negative errno.
+ */
+int streams_welcome(struct streams *streams, int fd);
+
+/* Takes over fd, a connection that somebody else accepted. Returns 0 or a negative errno. */
+int streams_take(struct streams *streams, int fd);
 
 /* Accepts no more. */
 void streams_stop(struct streams *streams);

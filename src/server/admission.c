@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/admission.h"
+
+#include <search.h>
+#include <stdlib.h>
+
+#include "util/error.h"
+
+struct source_count {
+	uint64_t source;
+	size_t count;
+};
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t left = ((const struct source_count *)a)->source;
+	uint64_t right = ((const struct source_count *)b)->source;
+
+	return left < right ? -1 : left > right;
+}
+
+void admission_init(struct admission *admission, size_t maximum, size_t maximum_per_source)
+{
+	admission->maximum = maximum;
+	admission->maximum_per_source = maximum_per_source;
+	admission->sources = NULL;
+	atomic_init(&admission->open, 0);
+	(void)pthread_mutex_init(&admission->lock, NULL);
+}
+
+void admission_free(struct admission *admission)
+{
+	tdestroy(admission->sources, free);
+	admission->sources = NULL;
+	(void)pthread_mutex_destroy(&admission->lock);
+}
+
+static struct source_count *find(const struct admission *admission, uint64_t source)
+{
+	const struct source_count wanted = {.source = source};
+	struct source_count **node = tfind(&wanted, &admission->sources, compare);
+
+	return node ? *node : NULL;
+}
+
+static int add_source(struct admission *admission, uint64_t source)
+{
+	struct source_count *added = malloc(sizeof(*added));
+
+	if (!added)
+		return -ENOMEM;
+	*added = (struct source_count){.source = source, .count = 1};
+	if (!tsearch(added, &admission->sources, compare)) {
+		free(added);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int enter_source(struct admission *admission, uint64_t source)
+{
+	struct source_count *found = find(admission, source);
+
+	if (!found)
+		return add_source(admission, source);
+	if (found->count >= admission->maximum_per_source)
+		return -EDQUOT;
+	found->count++;
+	return 0;
+}
+
+static void leave_source(struct admission *admission, uint64_t source)
+{
+	struct source_count *found = find(admission, source);
+
+	if (--found->count > 0)
+		return;
+	(void)tdelete(found, &admission->sources, compare);
+	free(found);
+}
+
+int admission_enter(struct admission *admission, const struct address *peer, uint64_t *ret_place)
+{
+	uint64_t place = ADMISSION_NO_SOURCE;
+	int r = 0;
+
+	/* Taken first and given back where it was one too many: exact without a lock. */
+	if (atomic_fetch_add(&admission->open, 1) >= admission->maximum)
+		r = -EUSERS;
+	if (r >= 0 && peer && admission->maximum_per_source != ADMISSION_ANY &&
+	    address_get_source(peer, &place)) {
+		(void)pthread_mutex_lock(&admission->lock);
+		r = enter_source(admission, place);
+		(void)pthread_mutex_unlock(&admission->lock);
+	}
+	if (r < 0)
+		atomic_fetch_sub(&admission->open, 1);
+	else
+		*ret_place = place;
+	return r;
+}
+
+void admission_leave(struct admission *admission, uint64_t place)
+{
+	if (place != ADMISSION_NO_SOURCE) {
+		(void)pthread_mutex_lock(&admission->lock);
+		leave_source(admission, place);
+		(void)pthread_mutex_unlock(&admission->lock);
+	}
+	atomic_fetch_sub(&admission->open, 1);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: ISC */
+#include "server/worker.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "util/error.h"
+
+/* How long accepting waits, once descriptors or memory ran out, before it tries again by itself. */
+#define RESUME_USEC UINT64_C(1000000)
+
+enum command {
+	COMMAND_NONE,
+	COMMAND_STOP,
+	COMMAND_END,
+};
+
+static void sweep(void *userdata)
+{
+	struct worker *worker = userdata;
+
+	streams_sweep(&worker->streams);
+	timer_set(&worker->sweep_timer, worker->streams.next_sweep);
+	worker->active(worker, worker->userdata);
+}
+
+static void resume(void *userdata)
+{
+	struct worker *worker = userdata;
+
+	streams_resume(&worker->streams);
+}
+
+static void round_done(void *userdata)
+{
+	struct worker *worker = userdata;
+
+	atomic_store_explicit(&worker->last_activity, worker->loop.now, memory_order_relaxed);
+	timer_set(&worker->sweep_timer, worker->streams.next_sweep);
+	if (worker->streams.paused && worker->resume_timer.deadline == TIMER_NEVER)
+		timer_set(&worker->resume_timer, worker->loop.now + RESUME_USEC);
+	worker->active(worker, worker->userdata);
+}
+
+static void stop(struct worker *worker)
+{
+	streams_stop(&worker->streams);
+	datagrams_stop(worker->datagrams);
+	worker->active(worker, worker->userdata);
+}
+
+static int on_command(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct worker *worker = userdata;
+	eventfd_t value;
+
+	(void)source;
+	(void)events;
+	(void)eventfd_read(fd, &value);
+	if (atomic_load(&worker->command) == COMMAND_END)
+		(void)sd_event_exit(worker->loop.control, 0);
+	else
+		stop(worker);
+	return 0;
+}
+
+static void ignore_activity(struct worker *worker, void *userdata)
+{
+	(void)worker;
+	(void)userdata;
+}
+
+static int listen_for_commands(struct worker *worker)
+{
+	worker->command_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->command_fd < 0)
+		return negative_errno();
+	return sd_event_add_io(worker->loop.control, NULL, worker->command_fd, EPOLLIN, on_command,
+	                       worker);
+}
+
+int worker_init(struct worker *worker, const struct worker_options *options, bool is_main)
+{
+	int r;
+
+	*worker = (struct worker){.command_fd = -1, .active = ignore_activity};
+	if ((r = loop_init(&worker->loop, is_main)) < 0 ||
+	    (!is_main && (r = listen_for_commands(worker)) < 0) ||
+	    (r = timer_init(&worker->sweep_timer, &worker->loop, sweep, worker)) < 0 ||
+	    (r = timer_init(&worker->resume_timer, &worker->loop, resume, worker)) < 0 ||
+	    (r = streams_init(&worker->streams, &worker->loop, &options->exchange,
+	                      options->admission, &worker->status)) < 0 ||
+	    (r = datagrams_new(&worker->loop, &options->exchange, &options->datagrams,
+	                       &worker->status, &worker->datagrams)) < 0)
+		return r;
+	worker->streams.idle_timeout = options->idle_timeout;
+	worker->last_activity = worker->loop.now;
+	worker->loop.round_done = round_done;
+	worker->loop.userdata = worker;
+	return 0;
+}
+
+void worker_free(struct worker *worker)
+{
+	timer_free(&worker->sweep_timer);
+	timer_free(&worker->resume_timer);
+	datagrams_free(worker->datagrams);
+	streams_free(&worker->streams);
+	loop_free(&worker->loop);
+	if (worker->command_fd >= 0)
+		(void)close(worker->command_fd);
+	*worker = (struct worker){.command_fd = -1, .loop.epoll_fd = -1};
+}
+
+int worker_serve(struct worker *worker, struct endpoint *endpoint)
+{
+	int fd = endpoint->fd;
+
+	switch (endpoint->kind) {
+	case ENDPOINT_DATAGRAM:
+		return datagrams_serve(worker->datagrams, endpoint);
+	case ENDPOINT_LISTENING:
+		return streams_welcome(&worker->streams, fd);
+	case ENDPOINT_CONNECTED:
+	default:
+		endpoint->fd = -1;
+		return streams_take(&worker->streams, fd);
+	}
+}
+
+static void *run(void *userdata)
+{
+	struct worker *worker = userdata;
+
+	(void)loop_run(&worker->loop);
+	return NULL;
+}
+
+int worker_start(struct worker *worker)
+{
+	int error = pthread_create(&worker->thread, NULL, run, worker);
+
+	worker->has_thread = error == 0;
+	return -error;
+}
+
+static void command(struct worker *worker, enum command what)
+{
+	atomic_store(&worker->command, what);
+	(void)eventfd_write(worker->command_fd, 1);
+}
+
+void worker_stop(struct worker *worker)
+{
+	if (worker->has_thread)
+		command(worker, COMMAND_STOP);
+	else
+		stop(worker);
+}
+
+void worker_join(struct worker *worker)
+{
+	if (!worker->has_thread)
+		return;
+	command(worker, COMMAND_END);
+	(void)pthread_join(worker->thread, NULL);
+	worker->has_thread = false;
+}

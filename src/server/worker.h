@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+#pragma once
+
+/*
+ * worker: everything that serves, once per thread: a loop, its connections, its datagram sockets.
+ *
+ *      main thread   worker 0: its loop has the signals and the watchdog, too (server.h)
+ *      thread 1…     worker 1…: told what to do through an eventfd, tell by calling back
+ *
+ * Workers share sockets, the limits and nothing else. With one worker there is no thread.
+ * Not its job: when to stop, and what the numbers are shown for.
+ */
+
+#include <pthread.h>
+
+#include "server/datagrams.h"
+#include "server/loop.h"
+#include "server/streams.h"
+#include "server/timer.h"
+
+/* What all workers have in common, and the server decides. */
+struct worker_options {
+	struct exchange_options exchange;
+	struct admission *admission;
+	struct datagram_limits datagrams;
+	uint64_t idle_timeout; /* microseconds; PARSE_INFINITY: none */
+};
+
+struct worker {
+	struct loop loop;
+	struct status status;
+	struct streams streams;
+	struct datagrams *datagrams; /* owned */
+	struct timer sweep_timer, resume_timer;
+	_Atomic uint64_t last_activity; /* of loop.now's clock */
+
+	/* Called in the worker's thread, after data came or went. */
+	void (*active)(struct worker *worker, void *userdata);
+	void *userdata;
+
+	pthread_t thread;
+	bool has_thread;
+	int command_fd; /* owned: an eventfd that wakes it; -1 for worker 0 */
+	_Atomic int command;
+};
+
+/* Makes a worker whose control is sd-event's default loop of the calling thread (is_main), or one
+ * of its own. Everything the options name must outlive it. Returns 0 or a negative errno;
+ * worker_free() releases it in any case. */
+int worker_init(struct worker *worker, const struct worker_options *options, bool is_main);
+void worker_free(struct worker *worker);
+
+/* Serves an endpoint, before the worker runs: sockets stay their owner's, a connection is taken
+ * over. Returns 0 or a negative errno. */
+int worker_serve(struct worker *worker, struct endpoint *endpoint);
+
+/* Runs a worker that is not the main one in a thread of its own. Returns 0 or a negative errno. */
+int worker_start(struct worker *worker);
+
+/* From any thread: take nothing new; then be active() once more, so that it is seen. */
+void worker_stop(struct worker *worker);
+
+/* From any thread: end, with whatever is open. Waits for the worker's thread. */
+void worker_join(struct worker *worker);
