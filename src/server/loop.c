@@ -113,6 +113,7 @@ int loop_run(struct loop *loop)
 
 	while (r >= 0) {
 		int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND, -1);
+		bool had_data = false;
 
 		if (count < 0 && errno != EINTR)
 			return negative_errno();
@@ -121,8 +122,9 @@ int loop_run(struct loop *loop)
 			struct loop_source *source = events[i].data.ptr;
 
 			source->ready(source, events[i].events);
+			had_data |= source != &loop->control_source;
 		}
-		if (loop->round_done)
+		if (had_data && loop->round_done)
 			loop->round_done(loop->userdata);
 		if (loop->control_pending)
 			r = run_control(loop);
