@@ -31,7 +31,12 @@ int loop_init(struct loop *loop, bool is_default)
 {
 	int r;
 
-	*loop = (struct loop){.epoll_fd = -1, .control_source = {control_ready}};
+	/* sd-event is armed by its first run: data that waits already comes before that. */
+	*loop = (struct loop){
+	        .epoll_fd = -1,
+	        .control_pending = true,
+	        .control_source = {control_ready},
+	};
 	r = is_default ? sd_event_default(&loop->control) : sd_event_new(&loop->control);
 	if (r < 0)
 		return r;
@@ -89,7 +94,6 @@ void loop_wake_control(struct loop *loop)
  */
 static int run_control(struct loop *loop)
 {
-	loop->control_pending = false;
 	for (;;) {
 		bool armed = sd_event_get_state(loop->control) == SD_EVENT_ARMED;
 		int r = armed ? sd_event_wait(loop->control, 0) : sd_event_prepare(loop->control);
@@ -99,6 +103,7 @@ static int run_control(struct loop *loop)
 			if (r >= 0 && sd_event_get_state(loop->control) == SD_EVENT_FINISHED)
 				return -ESTALE;
 		} else if (r == 0 && !armed) {
+			loop->control_pending = false;
 			return 0;
 		}
 		if (r < 0)
@@ -106,29 +111,36 @@ static int run_control(struct loop *loop)
 	}
 }
 
-int loop_run(struct loop *loop)
+int loop_round(struct loop *loop, int timeout_msec)
 {
 	struct epoll_event events[EVENTS_PER_ROUND];
-	int r = run_control(loop), code;
+	int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND,
+	                       loop->control_pending ? 0 : timeout_msec);
+	uint64_t now = coarse_now();
+	bool data = false;
 
-	while (r >= 0) {
-		int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND, -1);
-		bool had_data = false;
+	if (count < 0 && errno != EINTR)
+		return negative_errno();
+	/* A timer may have moved it on to its deadline, ahead of the coarse clock. */
+	if (loop->now < now)
+		loop->now = now;
+	for (int i = 0; i < count; i++) {
+		struct loop_source *source = events[i].data.ptr;
 
-		if (count < 0 && errno != EINTR)
-			return negative_errno();
-		loop->now = coarse_now();
-		for (int i = 0; i < count; i++) {
-			struct loop_source *source = events[i].data.ptr;
-
-			source->ready(source, events[i].events);
-			had_data |= source != &loop->control_source;
-		}
-		if (had_data && loop->round_done)
-			loop->round_done(loop->userdata);
-		if (loop->control_pending)
-			r = run_control(loop);
+		data |= source != &loop->control_source;
+		source->ready(source, events[i].events);
 	}
+	if (data && loop->round_done)
+		loop->round_done(loop->userdata);
+	return loop->control_pending ? run_control(loop) : 0;
+}
+
+int loop_run(struct loop *loop)
+{
+	int r = 0, code;
+
+	while (r >= 0)
+		r = loop_round(loop, -1);
 	if (r != -ESTALE)
 		return r;
 	return sd_event_get_exit_code(loop->control, &code) < 0 ? -EIO : code;

@@ -28,11 +28,12 @@ struct loop_source {
 struct loop {
 	int epoll_fd;
 	sd_event *control;    /* owned */
-	bool control_pending; /* sd-event's descriptor was ready in this round */
-	uint64_t now;         /* CLOCK_MONOTONIC_COARSE at the round's beginning, microseconds */
+	bool control_pending; /* sd-event is to be run at the end of this round */
+	uint64_t now; /* CLOCK_MONOTONIC_COARSE at the round's beginning, microseconds; never
+	               * goes back */
 	struct loop_source control_source;
 
-	/* Called at the end of each round that had data events. */
+	/* Called at the end of each round that had data events; control events alone are none. */
 	void (*round_done)(void *userdata);
 	void *userdata;
 };
@@ -51,6 +52,11 @@ void loop_remove(struct loop *loop, int fd);
 /* To be called after sd_event_exit() or a change to an sd-event source by the data path: sd-event
  * sees it at the end of this round. */
 void loop_wake_control(struct loop *loop);
+
+/* One round: waits for events up to timeout_msec (-1: without end; not at all while sd-event is to
+ * be run) and handles them, data first. Returns 0, -ESTALE once sd_event_exit() was called on
+ * control, or another negative errno. */
+int loop_round(struct loop *loop, int timeout_msec);
 
 /* Runs until sd_event_exit() is called on control. Returns the code it was given, or a negative
  * errno. */

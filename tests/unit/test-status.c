@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Tests of server/status.h: the counters, and the line that shows them. */
+
+#include "server/status.h"
+#include "unit.h"
+
+START_TEST(prints_nothing_yet)
+{
+	struct status status = {0};
+	char text[STATUS_TEXT_MAX];
+
+	ck_assert_ptr_eq(status_print(&status, text), text);
+	ck_assert_str_eq(text, "Connections: 0 open, 0 served, 0 refused. "
+	                       "Datagrams: 0 answered, 0 refused. Bytes: 0 in, 0 out.");
+}
+END_TEST
+
+START_TEST(prints_reasons)
+{
+	struct status status = {
+	        .connections_open = 1,
+	        .connections_served = 7,
+	        .datagrams_answered = 5,
+	        .bytes_in = 60,
+	        .bytes_out = 61,
+	};
+	char text[STATUS_TEXT_MAX];
+
+	status_refuse_connection(&status, REFUSAL_CONNECTIONS_MAX);
+	status_refuse_connection(&status, REFUSAL_CONNECTIONS_MAX);
+	status_refuse_connection(&status, REFUSAL_MEMORY);
+	status_refuse_datagram(&status, REFUSAL_OWN_PORT);
+	status_refuse_datagram(&status, REFUSAL_SEND_FAILED);
+	ck_assert_str_eq(status_print(&status, text),
+	                 "Connections: 1 open, 7 served, 3 refused (connections-max 2, "
+	                 "out of memory 1). Datagrams: 5 answered, 2 refused (own port 1, "
+	                 "send failed 1). Bytes: 60 in, 61 out.");
+}
+END_TEST
+
+/* Every reason is shown, by a name of its own, and with the longest figures all still fits. */
+START_TEST(prints_the_longest)
+{
+	struct status status;
+	char text[STATUS_TEXT_MAX];
+	size_t figures = 0;
+
+	memset(&status, 0xff, sizeof(status));
+	status_print(&status, text);
+	for (const char *next = text; (next = strstr(next, "18446744073709551615")); next++)
+		figures++;
+	ck_assert_uint_eq(figures, sizeof(status) / sizeof(uint64_t));
+	ck_assert_ptr_null(strstr(text, "(null)"));
+	ck_assert_int_eq(text[strlen(text) - 1], '.');
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+	        UNIT_ONCE("status_print", prints_nothing_yet),
+	        UNIT_ONCE("status_print", prints_reasons),
+	        UNIT_ONCE("status_print", prints_the_longest),
+	        {0},
+	};
+
+	return unit_run("status", rows);
+}
