@@ -36,6 +36,7 @@ struct replies {
 	char *arena; /* owned */
 	size_t arena_size, arena_used;
 	unsigned count;
+	bool may_join; /* the socket's family knows segments */
 	struct mmsghdr messages[MESSAGES];
 	struct iovec parts[MESSAGES];
 	unsigned segments[MESSAGES];     /* replies that a message is made of */
@@ -71,6 +72,7 @@ char *replies_begin(struct replies *replies, int fd, int family, size_t room)
 {
 	if (replies->count == MESSAGES || replies->arena_size - replies->arena_used < room)
 		replies_send(replies, fd, family);
+	replies->may_join = family == AF_INET || family == AF_INET6;
 	return replies->arena + replies->arena_used;
 }
 
@@ -87,7 +89,7 @@ static bool joins_last(const struct replies *replies, const struct msghdr *reply
 	size_t segment = replies->segment_length[replies->count ? last : 0];
 	const struct msghdr *before;
 
-	if (replies->count == 0)
+	if (replies->count == 0 || !replies->may_join)
 		return false;
 	before = &replies->messages[last].msg_hdr;
 	return length > 0 && length <= segment && segment <= SEGMENT_MAX &&
