@@ -149,11 +149,24 @@ static void answer(struct datagrams *d, const struct datagram_socket *socket,
 		replies_end(d->replies, request, reply);
 }
 
+/* The source's port if one of our sockets has it, else -1: two of ours would answer each other,
+ * too.
+ */
+static int find_own_port(const struct datagrams *d, const struct address *from)
+{
+	const struct datagram_socket *socket = d->sockets;
+	int port = address_port(from);
+
+	while (socket && socket->own_port != port)
+		socket = socket->next;
+	return socket ? port : -1;
+}
+
 /* May this message be answered, as far as its source tells? */
-static bool is_welcome(const struct datagram_socket *socket, const struct msghdr *request,
+static bool is_welcome(const struct datagrams *d, const struct msghdr *request,
                        const struct address *from, enum refusal *ret_why)
 {
-	if (!guard_allows(from, socket->own_port, ret_why))
+	if (!guard_allows(from, find_own_port(d, from), ret_why))
 		return false;
 	*ret_why = REFUSAL_TOO_LARGE;
 	return !(request->msg_flags & MSG_TRUNC);
@@ -171,7 +184,7 @@ static void take(struct datagrams *d, const struct datagram_socket *socket, unsi
 
 	from->length = request->msg_namelen;
 	status_count(&d->status->bytes_in, left);
-	welcome = is_welcome(socket, request, from, &why);
+	welcome = is_welcome(d, request, from, &why);
 	pktinfo_turn(request);
 	do {
 		size_t length = left < segment ? left : segment;

@@ -36,14 +36,20 @@ const struct service rig_tripling = {
 
 void rig_open(struct rig *rig, const struct service *s)
 {
-	rig_open_limited(rig, s, (struct datagram_limits){0});
+	rig_open_limited(rig, s, 0, false);
 }
 
-void rig_open_limited(struct rig *rig, const struct service *s, struct datagram_limits limits)
+void rig_open_limited(struct rig *rig, const struct service *s, uint32_t rate, bool spare_loopback)
 {
+	struct datagram_limits limits;
+
 	*rig = (struct rig){.exchange = exchange_options_default(s)};
-	ck_assert_int_eq(loop_init(&rig->loop), 0);
-	ck_assert_int_eq(streams_init(&rig->streams, &rig->loop, &rig->exchange, &rig->status), 0);
+	ck_assert_int_eq(loop_init(&rig->loop, true), 0);
+	admission_init(&rig->admission, SIZE_MAX, ADMISSION_ANY);
+	if (rate > 0)
+		ck_assert_int_eq(rate_new(rate, &rig->rate), 0);
+	limits = (struct datagram_limits){rig->rate, spare_loopback};
+	ck_assert_int_eq(streams_init(&rig->streams, &rig->loop, &rig->exchange, &rig->admission, &rig->status), 0);
 	ck_assert_int_eq(
 	        datagrams_new(&rig->loop, &rig->exchange, &limits, &rig->status, &rig->datagrams),
 	        0);
@@ -54,6 +60,8 @@ void rig_close(struct rig *rig)
 	datagrams_free(rig->datagrams);
 	streams_free(&rig->streams);
 	loop_free(&rig->loop);
+	rate_free(rig->rate);
+	admission_free(&rig->admission);
 	for (size_t i = 0; i < rig->endpoint_count; i++)
 		if (rig->endpoints[i].fd >= 0)
 			close(rig->endpoints[i].fd);
@@ -81,10 +89,18 @@ void rig_serve_fd(struct rig *rig, int fd, int family, enum endpoint_kind kind)
 	struct endpoint *endpoint = &rig->endpoints[rig->endpoint_count++];
 
 	*endpoint = (struct endpoint){.fd = fd, .family = family, .kind = kind};
-	if (kind == ENDPOINT_DATAGRAM)
+	switch (kind) {
+	case ENDPOINT_DATAGRAM:
 		ck_assert_int_eq(datagrams_serve(rig->datagrams, endpoint), 0);
-	else
-		ck_assert_int_eq(streams_serve(&rig->streams, endpoint), 0);
+		break;
+	case ENDPOINT_LISTENING:
+		ck_assert_int_eq(streams_welcome(&rig->streams, fd), 0);
+		break;
+	case ENDPOINT_CONNECTED:
+	default:
+		endpoint->fd = -1;
+		ck_assert_int_eq(streams_take(&rig->streams, fd), 0);
+	}
 }
 
 struct address rig_serve(struct rig *rig, const char *host, int type)

@@ -23,6 +23,8 @@ struct rig {
 	struct exchange_options exchange;
 	struct status status;
 	struct loop loop;
+	struct admission admission;
+	struct rate *rate;
 	struct streams streams;
 	struct datagrams *datagrams;
 	struct endpoint endpoints[8];
@@ -32,7 +34,7 @@ struct rig {
 /* Makes the parts, with no socket yet. Nothing is limited, if not said. */
 void rig_open(struct rig *rig, const struct service *service);
 void rig_open_limited(struct rig *rig, const struct service *service,
-                      struct datagram_limits limits);
+                      uint32_t rate, bool spare_loopback);
 void rig_close(struct rig *rig);
 
 /* Opens a socket on an address of this machine, with a port of the kernel's choosing, and has it

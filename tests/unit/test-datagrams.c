@@ -259,6 +259,27 @@ START_TEST(refuses_own_port)
 }
 END_TEST
 
+/* Two of our own sockets could answer each other as well as themselves. */
+START_TEST(refuses_the_port_of_another_own_socket)
+{
+	struct rig rig;
+	int client;
+
+	rig_open(&rig, &service);
+
+	struct address first = rig_serve(&rig, "127.0.0.1", SOCK_DGRAM);
+	struct address second = rig_serve(&rig, "127.0.0.1", SOCK_DGRAM);
+
+	client = open_client("127.0.0.2", (unsigned)address_port(&second));
+	expect_refusal(&rig, client, &first, REFUSAL_OWN_PORT);
+	close(client);
+	client = open_client("127.0.0.2", (unsigned)address_port(&first));
+	expect_refusal(&rig, client, &second, REFUSAL_OWN_PORT);
+	close(client);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(refuses_low_ports)
 {
 	struct rig rig;
@@ -566,9 +587,8 @@ START_TEST(limits_the_rate)
 {
 	struct rig rig;
 	int client = open_client("127.0.0.1", 0), other = open_client("127.0.0.2", 0);
-	struct datagram_limits limits = {.rate = 5, .spare_loopback = _i};
 
-	rig_open_limited(&rig, &service, limits);
+	rig_open_limited(&rig, &service, 5, _i);
 
 	struct address server = rig_serve(&rig, "127.0.0.1", SOCK_DGRAM);
 
@@ -620,6 +640,7 @@ int main(void)
 	        UNIT_ONCE("answers", answers_many),
 	        UNIT_ONCE("answers", answers_segments),
 	        UNIT_ONCE("guard", refuses_own_port),
+	        UNIT_ONCE("guard", refuses_the_port_of_another_own_socket),
 	        UNIT_LOOP_UNLESS(not_root, "guard", refuses_low_ports, 0, 1),
 	        UNIT_ONCE("address", answers_from_the_address_asked),
 	        UNIT_LOOP_UNLESS(no, "address", answers_from_the_address_asked, 1, 2),

@@ -85,7 +85,7 @@ START_TEST(dispatches_data)
 	struct probe a, b;
 	unsigned rounds = 0;
 
-	ck_assert_int_eq(loop_init(&loop), 0);
+	ck_assert_int_eq(loop_init(&loop, true), 0);
 	loop.round_done = count;
 	loop.userdata = &rounds;
 	probe_open(&a, &loop);
@@ -121,7 +121,7 @@ START_TEST(changes_and_removes)
 	struct loop loop;
 	struct probe probe;
 
-	ck_assert_int_eq(loop_init(&loop), 0);
+	ck_assert_int_eq(loop_init(&loop, true), 0);
 	probe_open(&probe, &loop);
 	ck_assert_int_eq(loop_add(&loop, probe.fd, EPOLLIN, &probe.source), -EEXIST);
 	ck_assert_int_eq(loop_change(&loop, probe.fd, 0, &probe.source), 0);
@@ -149,7 +149,7 @@ START_TEST(tells_errors)
 	struct loop loop;
 	struct probe probe;
 
-	ck_assert_int_eq(loop_init(&loop), 0);
+	ck_assert_int_eq(loop_init(&loop, true), 0);
 	probe_open(&probe, &loop);
 	ck_assert_int_eq(loop_change(&loop, probe.fd, 0, &probe.source), 0);
 	close(probe.other);
@@ -165,7 +165,7 @@ START_TEST(exits_from_data)
 	struct loop loop;
 	struct probe probe;
 
-	ck_assert_int_eq(loop_init(&loop), 0);
+	ck_assert_int_eq(loop_init(&loop, true), 0);
 	probe_open(&probe, &loop);
 	probe.exits = true;
 	ck_assert_int_eq(write(probe.other, "x", 1), 1);
@@ -186,7 +186,7 @@ START_TEST(exits_from_control)
 {
 	struct loop loop;
 
-	ck_assert_int_eq(loop_init(&loop), 0);
+	ck_assert_int_eq(loop_init(&loop, true), 0);
 	ck_assert_int_eq(sd_event_add_time_relative(loop.control, NULL, CLOCK_MONOTONIC, 5000, 1000,
 	                                            on_exit_time, NULL),
 	                 0);
@@ -202,7 +202,7 @@ START_TEST(dispatches_control)
 	struct loop loop;
 	unsigned runs = 0, rounds = 0;
 
-	ck_assert_int_eq(loop_init(&loop), 0);
+	ck_assert_int_eq(loop_init(&loop, true), 0);
 	loop.round_done = count;
 	loop.userdata = &rounds;
 	for (int i = 0; i < 3; i++)
@@ -228,7 +228,7 @@ START_TEST(data_comes_first)
 	struct probe probe;
 	unsigned runs = 0;
 
-	ck_assert_int_eq(loop_init(&loop), 0);
+	ck_assert_int_eq(loop_init(&loop, true), 0);
 	probe_open(&probe, &loop);
 	probe.control_runs = &runs;
 	ck_assert_int_eq(sd_event_add_defer(loop.control, NULL, count_deferred, &runs), 0);
@@ -247,7 +247,7 @@ START_TEST(sleeps)
 {
 	struct loop loop;
 
-	ck_assert_int_eq(loop_init(&loop), 0);
+	ck_assert_int_eq(loop_init(&loop, true), 0);
 	ck_assert_int_eq(loop_round(&loop, 0), 0);
 	for (int i = 0; i < 3; i++) {
 		ck_assert(!loop.control_pending);
@@ -263,7 +263,7 @@ START_TEST(clock_never_goes_back)
 	struct loop loop;
 	uint64_t ahead;
 
-	ck_assert_int_eq(loop_init(&loop), 0);
+	ck_assert_int_eq(loop_init(&loop, true), 0);
 	ahead = loop.now += 5000000;
 	ck_assert_int_eq(loop_round(&loop, 0), 0);
 	ck_assert_uint_eq(loop.now, ahead);

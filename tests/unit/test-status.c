@@ -46,7 +46,7 @@ START_TEST(prints_the_longest)
 	char text[STATUS_TEXT_MAX];
 	size_t figures = 0;
 
-	memset(&status, 0xff, sizeof(status));
+	memset((void *)&status, 0xff, sizeof(status));
 	status_print(&status, text);
 	for (const char *next = text; (next = strstr(next, "18446744073709551615")); next++)
 		figures++;

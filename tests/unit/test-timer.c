@@ -26,7 +26,7 @@ static void ring(void *userdata)
 static void clock_open(struct alarm_clock *clock)
 {
 	*clock = (struct alarm_clock){0};
-	ck_assert_int_eq(loop_init(&clock->loop), 0);
+	ck_assert_int_eq(loop_init(&clock->loop, true), 0);
 	ck_assert_int_eq(timer_init(&clock->timer, &clock->loop, ring, clock), 0);
 }
 
