@@ -49,7 +49,9 @@ void rig_open_limited(struct rig *rig, const struct service *s, uint32_t rate, b
 	if (rate > 0)
 		ck_assert_int_eq(rate_new(rate, &rig->rate), 0);
 	limits = (struct datagram_limits){rig->rate, spare_loopback};
-	ck_assert_int_eq(streams_init(&rig->streams, &rig->loop, &rig->exchange, &rig->admission, &rig->status), 0);
+	ck_assert_int_eq(streams_init(&rig->streams, &rig->loop, &rig->exchange, &rig->admission,
+	                              &rig->status),
+	                 0);
 	ck_assert_int_eq(
 	        datagrams_new(&rig->loop, &rig->exchange, &limits, &rig->status, &rig->datagrams),
 	        0);
