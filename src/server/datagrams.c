@@ -16,15 +16,18 @@
 
 #define BATCH 32
 
-/* An IP datagram holds 65,507 bytes at most, an AF_UNIX one what its sender's buffer does: 208 KiB
+/* An IP datagram holds 65,527 bytes at most, an AF_UNIX one what its sender's buffer does: 208 KiB
  * unless somebody raised it. */
 #define DATAGRAM_MAX ((size_t)256 << 10)
 
 /* Slots begin at different cache sets: at a power of two they would push each other out. */
 #define SLOT_SIZE (DATAGRAM_MAX + 192)
 
-/* The largest payload of UDP over IPv4; a longer reply can't be sent (RFC 768). */
-#define UDP_PAYLOAD_MAX 65507
+/* The largest payload of UDP over IPv6, which has room for its header only beside it (RFC 768,
+ * 8200), and over IPv4, whose own header takes of the same room (RFC 791). A longer reply can't be
+ * sent. */
+#define UDP_PAYLOAD_MAX      65527
+#define UDP_IPV4_PAYLOAD_MAX 65507
 
 struct datagram_socket {
 	struct loop_source source;
@@ -135,15 +138,26 @@ static bool is_within_rate(struct datagrams *d, const struct address *from)
 	       rate_allows(d->limits.rate, source, d->loop->now);
 }
 
+/* The longest reply that can be sent to where a request came from. */
+static size_t reply_max(const struct address *from)
+{
+	uint32_t ipv4;
+
+	if (from->any.sa_family == AF_UNIX)
+		return SIZE_MAX;
+	return address_get_ipv4(from, &ipv4) ? UDP_IPV4_PAYLOAD_MAX : UDP_PAYLOAD_MAX;
+}
+
 /* Writes the reply to one datagram. */
 static void answer(struct datagrams *d, const struct datagram_socket *socket,
-                   const struct msghdr *request, const char *bytes, size_t length)
+                   const struct msghdr *request, const struct address *from, const char *bytes,
+                   size_t length)
 {
 	char *out = replies_begin(d->replies, socket->fd, socket->family,
 	                          exchange_room(d->options, length));
 	size_t reply = exchange_datagram(d->options, bytes, length, out);
 
-	if (socket->family != AF_UNIX && reply > UDP_PAYLOAD_MAX)
+	if (reply > reply_max(from))
 		status_refuse_datagram(d->status, REFUSAL_TOO_LARGE);
 	else
 		replies_end(d->replies, request, reply);
@@ -194,7 +208,7 @@ static void take(struct datagrams *d, const struct datagram_socket *socket, unsi
 		else if (!is_within_rate(d, from))
 			status_refuse_datagram(d->status, REFUSAL_RATE);
 		else
-			answer(d, socket, request, next, length);
+			answer(d, socket, request, from, next, length);
 		next += length;
 		left -= length;
 	} while (left > 0);
