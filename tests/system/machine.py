@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: ISC
+"""machine: what the tests inside the container share (the script `container`).
+
+The machine is thrown away afterwards, so tests change it freely. Not its job: what tests inside and
+outside of containers share (support.py).
+"""
+
+import glob
+import os
+import subprocess
+
+import support
+
+PACKAGES = "/packages"
+
+# Everything that is ever started by us. The sockets come first, so that nothing is started anew.
+SOCKETS = ["uppercase-tcp.socket", "uppercase-udp.socket", "uppercase-inetd.socket"]
+SERVICES = ["uppercase-tcp.service", "uppercase-udp.service", "uppercase-inetd@*.service"]
+
+
+def run(*argv, user=None, check=True):
+    """What a command says on both its outputs. A failure is an error unless check is False."""
+    if user:
+        identity = subprocess.run(["id", "-u", user], capture_output=True, text=True, check=True).stdout
+        argv = ["runuser", "--user", user, "--", "env", "XDG_RUNTIME_DIR=/run/user/" + identity.strip(),
+                *argv]
+    done = subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{argv} ended with {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+def install():
+    """What a user does with the packages."""
+    run("apt", "install", "--yes", *sorted(glob.glob(PACKAGES + "/*.deb")))
+
+
+def our_processes():
+    """The programs of ours that run, as a sorted list of names."""
+    found = []
+    for directory in glob.glob("/proc/[0-9]*"):
+        try:
+            name = os.path.basename(os.readlink(directory + "/exe"))
+        except OSError:
+            continue
+        if name.startswith("uppercase"):
+            found.append(name)
+    return sorted(found)
+
+
+def show(unit, what, *options, user=None):
+    """One property of a unit."""
+    return run("systemctl", *options, "show", "--value", "--property", what, unit, user=user).strip()
+
+
+class MachineTest(support.SystemTest):
+    """Every test begins with all sockets closed and nothing of ours running."""
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.stop_everything)
+
+    def stop_everything(self):
+        run("systemctl", "stop", *SOCKETS, check=False)
+        run("systemctl", "stop", *SERVICES, check=False)
+        self.assertEqual(our_processes(), [])
+
+
+def main():
+    """As support.main(), and shows the journal of a test that failed."""
+    try:
+        support.main()
+    except SystemExit as end:
+        if end.code not in (0, 77):
+            print("--- the journal's last lines:")
+            print(run("journalctl", "--boot", "--no-pager", "--lines=40", "--output=short-monotonic",
+                      check=False), flush=True)
+        raise

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: ISC
+"""support: what the system tests share: the programs, processes that end with their test, sockets.
+
+A test file is a unittest file that ends with support.main(). Waiting is always for an event (a line,
+a notification, an answer, an exit), bounded by PATIENCE. Not its job: namespaces (alone), containers.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+# Seconds that anything may take that should happen at once; sanitizers and valgrind need more.
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "20"))
+
+# In a network and PID namespace of our own (the script `alone`).
+ALONE = os.environ.get("TEST_ALONE") == "1"
+needs_own_network = unittest.skipUnless(ALONE, "this machine gives no namespaces to a test")
+
+TEXTBOOK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "textbook")
+
+# The sentence that shows most: "straße ﬁn ŉ ΐ", where every character that is no ASCII grows. Escaped,
+# since the last answer looks like a composed letter and is three.
+SENTENCE = "stra\u00dfe \ufb01n \u0149 \u0390"
+ANSWER = "STRASSE FIN \u02bcN \u0399\u0308\u0301"
+
+
+def program(name):
+    """How to start one of the project's programs: the build's (meson.build), else the installed one."""
+    path = shutil.which(name, path=os.environ.get("TEST_PROGRAMS"))
+    if not path:
+        raise FileNotFoundError(name + " is neither built nor installed")
+    return shlex.split(os.environ.get("TEST_WRAPPER", "")) + [path]
+
+
+def textbook(name, *arguments):
+    """How to start one of the textbook's programs."""
+    return [sys.executable, os.path.join(TEXTBOOK, name), *map(str, arguments)]
+
+
+def free_port():
+    """A port that nobody has, of TCP and UDP."""
+    while True:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as stream, \
+             socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as datagram:
+            stream.bind(("::", 0))
+            try:
+                datagram.bind(("::", stream.getsockname()[1]))
+            except OSError:
+                continue
+            return stream.getsockname()[1]
+
+
+def until(condition, what):
+    """Waits where there is no event to wait for. Returns what condition() returned."""
+    deadline = time.monotonic() + PATIENCE
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError("in vain: " + what)
+        time.sleep(0.01)
+    return result
+
+
+def family_of(host):
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def connect(host, port):
+    """A connected TCP socket that sends at once what it is given."""
+    connection = socket.create_connection((host, port), timeout=PATIENCE)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def read_exactly(connection, length):
+    data = b""
+    while len(data) < length:
+        piece = connection.recv(length - len(data))
+        if not piece:
+            raise AssertionError(f"closed after {len(data)} of {length} bytes: {data!r}")
+        data += piece
+    return data
+
+
+def read_to_end(connection):
+    pieces = []
+    while piece := connection.recv(1 << 16):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def converse(connection, request):
+    """Sends all of it, says so, and returns all that is answered."""
+    with connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        return read_to_end(connection)
+
+
+def ask_datagram(host, port, request, source=None):
+    """The answer to one datagram, from exactly the address that was asked (the socket is connected)."""
+    with socket.socket(family_of(host), socket.SOCK_DGRAM) as asking:
+        asking.settimeout(PATIENCE)
+        if source:
+            asking.bind(source)
+        asking.connect((host, port))
+        asking.send(request)
+        return asking.recv(1 << 16)
+
+
+def memory_peak(pid):
+    """The most memory that a process had so far, in bytes (VmHWM, proc(5))."""
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM:"))
+
+
+class Process:
+    """A process that was started, and the lines that it says."""
+
+    def __init__(self, argv, **options):
+        self.lines = []
+        self.changed = threading.Condition()
+        self.popen = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                      **{"stdin": subprocess.DEVNULL, **options})
+        self.pid = self.popen.pid
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.popen.stdout:
+            with self.changed:
+                self.lines.append(line.decode(errors="replace").rstrip("\n"))
+                self.changed.notify_all()
+        with self.changed:
+            self.lines.append(None)
+            self.changed.notify_all()
+
+    def output(self):
+        return "\n".join(line for line in self.lines if line is not None)
+
+    def wait_for_line(self, pattern):
+        """The first line that matches."""
+        def look():
+            found = next((line for line in self.lines if line and re.search(pattern, line)), None)
+            return found or (self.lines and self.lines[-1] is None)
+        with self.changed:
+            found = self.changed.wait_for(look, PATIENCE)
+        if not isinstance(found, str):
+            raise AssertionError(f"no line {pattern!r} from {self.popen.args}:\n{self.output()}")
+        return found
+
+    def wait(self):
+        """Its exit status, once it has ended by itself."""
+        status = self.popen.wait(PATIENCE)
+        self.reader.join(PATIENCE)
+        return status
+
+    def stop(self):
+        """Asks it to end; its exit status."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+        try:
+            return self.wait()
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+            raise AssertionError(f"SIGTERM did not end {self.popen.args}:\n{self.output()}") from None
+
+    def executable(self):
+        with open(f"/proc/{self.pid}/comm") as comm:
+            return comm.read().strip()
+
+
+class Notifications:
+    """The other end of sd_notify(3): what a daemon tells its supervisor."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(path)
+        self.environment = {"NOTIFY_SOCKET": path}
+
+    def wait_for(self, process, pattern):
+        """The first assignment that matches. Fails if the process ends before."""
+        deadline = time.monotonic() + PATIENCE
+        end = os.pidfd_open(process.pid)
+        try:
+            poll = select.poll()
+            poll.register(self.socket, select.POLLIN)
+            poll.register(end, select.POLLIN)
+            while (left := deadline - time.monotonic()) > 0:
+                ready = dict(poll.poll(left * 1000))
+                if self.socket.fileno() in ready:
+                    for line in self.socket.recv(1 << 16).decode().splitlines():
+                        if re.search(pattern, line):
+                            return line
+                elif ready:
+                    process.wait()
+                    break
+        finally:
+            os.close(end)
+        raise AssertionError(f"no {pattern!r} from {process.popen.args}:\n{process.output()}")
+
+
+class SystemTest(unittest.TestCase):
+    """A test whose processes and files end with it."""
+
+    maxDiff = 2000
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="uppercase-test.")
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def start(self, *argv, env=None, **options):
+        """Starts a process that is killed at the test's end if it still runs."""
+        process = Process([str(word) for word in argv], env={**os.environ, **(env or {})}, **options)
+
+        def end():
+            if process.popen.poll() is None:
+                process.popen.kill()
+            process.popen.wait()
+            process.reader.join()
+            process.popen.stdout.close()
+        self.addCleanup(end)
+        return process
+
+    def expect_clean_end(self, process):
+        """At the test's end: SIGTERM ends it, well, and it has said nothing that looks like trouble."""
+        def end():
+            status = process.stop()
+            self.assertEqual(status, 0, f"{process.popen.args} ended badly:\n{process.output()}")
+        self.addCleanup(end)
+
+    def start_daemon(self, *options, name="uppercased"):
+        """A daemon that is ready; its .notifications are what else it tells its supervisor."""
+        notifications = Notifications(self.path(f"notify-{len(os.listdir(self.directory))}"))
+        self.addCleanup(notifications.socket.close)
+        process = self.start(*program(name), *options, env=notifications.environment)
+        self.expect_clean_end(process)
+        notifications.wait_for(process, "^READY=1$")
+        process.notifications = notifications
+        return process
+
+    def start_textbook_server(self, name, host, port):
+        process = self.start(*textbook(name, host, port))
+        process.wait_for_line("^Ready ")
+        return process
+
+    def start_activator(self, *arguments):
+        """systemd-socket-activate, listening: it becomes the daemon at the first request."""
+        if not shutil.which("systemd-socket-activate"):
+            self.skipTest("systemd-socket-activate is not installed")
+        # valgrind and the sanitizers are told by variables; everything else is left out by intent.
+        passed = [name for name in os.environ if re.match("(ASAN|UBSAN|LSAN)_OPTIONS$", name)]
+        process = self.start("systemd-socket-activate", *(f"-E{name}" for name in passed), *arguments)
+        process.wait_for_line("^Listening on ")
+        return process
+
+    def run_program(self, argv, request=b"", timeout=PATIENCE, **options):
+        """Runs it to its end: exit status, standard output, standard error (the latter as text)."""
+        if isinstance(request, str):
+            request = request.encode()
+        done = subprocess.run([str(word) for word in argv], input=request, capture_output=True,
+                              timeout=timeout, **options)
+        return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
+    def expect(self, argv, request, answer, **options):
+        """It answers that, says nothing else, and exits with 0."""
+        if isinstance(answer, str):
+            answer = answer.encode()
+        self.assertEqual(self.run_program(argv, request, **options), (0, answer, ""))
+
+    def expect_error(self, argv, pattern, status, request=b"", **options):
+        """It says one line on standard error that matches, nothing else, and exits with that status."""
+        found, output, error = self.run_program(argv, request, **options)
+        self.assertEqual((found, output), (status, b""), error)
+        self.assertRegex(error, r"\A[^\n]*\n\Z")
+        self.assertRegex(error, pattern)
+
+
+def raise_loopback():
+    """ip link set lo up (netdevice(7)), where there may be no ip."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = bytearray(struct.pack("16sh14x", b"lo", 0))
+        fcntl.ioctl(any_socket, 0x8913, request)  # SIOCGIFFLAGS
+        flags = struct.unpack("16sh14x", request)[1]
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", flags | 1))  # SIOCSIFFLAGS, IFF_UP
+
+
+def add_loopback_address(address):
+    """ip -6 address add ADDRESS/128 dev lo, in a network of our own; it can be used on return."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, 0x8916,  # SIOCSIFADDR with struct in6_ifreq (ipv6(7), linux/ipv6.h)
+                    struct.pack("=16sIi", socket.inet_pton(socket.AF_INET6, address), 128,
+                                socket.if_nametoindex("lo")))
+
+        def is_usable():
+            with contextlib.suppress(OSError):
+                any_socket.bind((address, 0))
+                return True
+        until(is_usable, f"address {address}")
+
+
+def main():
+    """Runs the tests of the calling file. Exits 77 if every one of them was skipped."""
+    if ALONE:
+        raise_loopback()
+    result = unittest.main(verbosity=2, exit=False).result
+    if not result.wasSuccessful():
+        sys.exit(1)
+    sys.exit(77 if result.testsRun and len(result.skipped) == result.testsRun else 0)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: ISC
+"""Whatever fails, of two programs that meet, is one clear line and the right exit code.
+
+The command lines themselves, and every way that a server may misbehave: tests/golden.
+"""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+
+import support
+from support import converse, program
+
+
+class Daemon(support.SystemTest):
+    """Addresses that can't be had."""
+
+    def test_occupied_port(self):
+        port = support.free_port()
+        self.start_daemon(f"--listen-stream={port}", f"--listen-datagram={port}")
+        for kind in "stream", "datagram":
+            for address in f"{port}", f"127.0.0.1:{port}", f"[::1]:{port}":
+                self.expect_error([*program("uppercased"), f"--listen-{kind}={address}"],
+                                  rf"--listen-{kind}=\S*{port}: Address already in use$", 2)
+
+    def test_address_of_another_machine(self):
+        for address in "192.0.2.1:12000", "[2001:db8::1]:12000":
+            self.expect_error([*program("uppercased"), f"--listen-stream={address}"],
+                              "Cannot assign requested address$", 2)
+
+    def test_occupied_path(self):
+        path = self.path("socket")
+        self.start_daemon(f"--listen-stream={path}")
+        self.expect_error([*program("uppercased"), f"--listen-stream={path}"],
+                          f"--listen-stream={path}: Address already in use$", 2)
+
+    def test_path_that_a_killed_daemon_left(self):
+        path = self.path("socket")
+        killed = self.start(*program("uppercased"), f"--listen-stream={path}")
+        support.until(lambda: os.path.exists(path), "the socket")
+        killed.popen.kill()
+        killed.wait()
+        self.start_daemon(f"--listen-stream={path}")
+        self.expect([*program("uppercase-client"), f"--unix={path}"], "a\n", "A\n")
+
+    def test_path_of_no_folder(self):
+        self.expect_error([*program("uppercased"), f"--listen-stream={self.path('none/socket')}"],
+                          "none/socket: No such file or directory$", 2)
+
+    def test_path_of_a_file_that_is_no_socket(self):
+        path = self.path("file")
+        with open(path, "w") as file:
+            file.write("kept")
+        self.expect_error([*program("uppercased"), f"--listen-stream={path}"],
+                          f"{path}: Address already in use$", 2)
+        with open(path) as file:
+            self.assertEqual(file.read(), "kept")
+
+
+class Client(support.SystemTest):
+    """Servers that are not there, or not any more."""
+
+    def test_port_that_was_closed(self):
+        port = support.free_port()
+        daemon = self.start_daemon(f"--listen-stream={port}", f"--listen-datagram={port}")
+        for transport in "--tcp", "--udp":
+            self.expect([*program("uppercase-client"), transport, "::1", port], "a\n", "A\n")
+        self.assertEqual(daemon.stop(), 0)
+        for transport in "--tcp", "--udp":
+            for host in "127.0.0.1", "::1":
+                self.expect_error([*program("uppercase-client"), transport, host, port],
+                                  f"^uppercase-client: .*{port}: .*Connection refused$", 1, "a\n")
+
+    def test_name_that_does_not_resolve(self):
+        for transport in "--tcp", "--udp":
+            self.expect_error([*program("uppercase-client"), transport, "nobody.invalid"],
+                              r"^uppercase-client: nobody\.invalid: ", 2, "a\n")
+
+    def test_next_address_when_one_fails(self):
+        """localhost is ::1 and 127.0.0.1; the daemon has only the latter."""
+        port = support.free_port()
+        self.start_daemon(f"--listen-stream=127.0.0.1:{port}", f"--listen-datagram=127.0.0.1:{port}")
+        for transport in "--tcp", "--udp":
+            self.expect([*program("uppercase-client"), transport, "localhost", port], "a\n", "A\n")
+
+    def test_daemon_that_dies_in_the_middle(self):
+        """kill -9 while a large text goes through: what came is printed, the rest is missed."""
+        port = support.free_port()
+        daemon = self.start(*program("uppercased"), f"--listen-stream={port}")
+        support.until(lambda: self.is_listening(port), "the daemon")
+        client = subprocess.Popen([*program("uppercase-client"), "127.0.0.1", str(port)],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with client:
+            client.stdin.write(b"a line\n")
+            client.stdin.flush()
+            self.assertEqual(client.stdout.readline(), b"A LINE\n")
+            daemon.popen.kill()
+            daemon.wait()
+            output, error = client.communicate(b"another line\n", support.PATIENCE)
+        self.assertEqual((client.returncode, output), (1, b""))
+        self.assertRegex(error.decode(), rf"\Auppercase-client: 127\.0\.0\.1:{port}: [^\n]*\n\Z")
+
+    def is_listening(self, port):
+        try:
+            support.connect("127.0.0.1", port).close()
+            return True
+        except ConnectionRefusedError:
+            return False
+
+
+class Connections(support.SystemTest):
+    """Clients that vanish end nothing but their own connection, and nobody is told."""
+
+    def vanish(self, connection):
+        """Closes it by a reset, as a machine does whose program crashed."""
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+    def test_client_that_vanishes(self):
+        port = support.free_port()
+        daemon = self.start_daemon(f"--listen-stream={port}")
+        for request in b"", b"a", b"a" * 5_000_000:
+            for _ in range(10):
+                connection = support.connect("127.0.0.1", port)
+                connection.setblocking(False)
+                try:
+                    connection.send(request)
+                except BlockingIOError:
+                    pass
+                self.vanish(connection)
+        self.assertEqual(converse(support.connect("127.0.0.1", port), b"a"), b"A")
+        self.assertEqual(daemon.output(), "")
+
+    def test_client_of_a_handler_that_vanishes(self):
+        port = support.free_port()
+        activator = self.start_activator("--accept", "--inetd", f"-l127.0.0.1:{port}",
+                                         *program("uppercase"))
+        for _ in range(10):
+            connection = support.connect("127.0.0.1", port)
+            connection.sendall(b"a" * 100_000)
+            self.vanish(connection)
+        self.assertEqual(converse(support.connect("127.0.0.1", port), b"a"), b"A")
+        self.assertNotIn("uppercase:", activator.output())
+
+    def test_stopped_daemon_lets_conversations_end(self):
+        """SIGTERM: no new connection, those that are open go on until they end by themselves."""
+        port = support.free_port()
+        daemon = self.start_daemon(f"--listen-stream={port}", "--drain-timeout=infinity")
+        with support.connect("127.0.0.1", port) as connection:
+            connection.sendall(b"before")
+            self.assertEqual(support.read_exactly(connection, 6), b"BEFORE")
+            daemon.popen.send_signal(signal.SIGTERM)
+            daemon.notifications.wait_for(daemon, "^STOPPING=1$")
+            self.assertEqual(converse(connection, b"after"), b"AFTER")
+        self.assertEqual(daemon.wait(), 0)
+
+    def test_stopped_daemon_does_not_wait_for_ever(self):
+        port = support.free_port()
+        daemon = self.start_daemon(f"--listen-stream={port}", "--drain-timeout=100ms")
+        with support.connect("127.0.0.1", port) as connection:
+            connection.sendall(b"before")
+            self.assertEqual(support.read_exactly(connection, 6), b"BEFORE")
+            self.assertEqual(daemon.stop(), 0)
+            self.assertEqual(connection.recv(1), b"")
+
+
+if __name__ == "__main__":
+    support.main()

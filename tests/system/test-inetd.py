@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: ISC
+"""OpenBSD's inetd starts our programs: nowait the handler, wait the daemon."""
+
+import os
+import shutil
+
+import support
+from support import ANSWER, SENTENCE, ask_datagram, converse, program
+
+INETD = shutil.which("inetd", path="/usr/sbin:/sbin")
+
+
+class Inetd(support.SystemTest):
+
+    def start_inetd(self, *services):
+        """Each of services: (address:port, socket type, protocol, wait or nowait, program)."""
+        if not INETD:
+            self.skipTest("openbsd-inetd is not installed")
+        configuration = self.path("inetd.conf")
+        with open(configuration, "w") as file:
+            for address, kind, protocol, wait, name in services:
+                command = program(name)
+                # The user is who runs the test; 100000: no limit of starts a minute that we could hit.
+                print(address, kind, protocol, wait + ".100000", "root", command[0],
+                      os.path.basename(command[0]), *command[1:], file=file)
+        inetd = self.start(INETD, "-d", configuration)
+        for address, *_ in services:
+            inetd.wait_for_line("^ADD: " + address.translate({ord("["): None, ord("]"): None}))
+        return inetd
+
+    def ask_when_open(self, host, port):
+        """inetd tells when it has read its configuration, not when the sockets are open."""
+        def ask():
+            try:
+                return converse(support.connect(host, port), SENTENCE.encode()).decode()
+            except ConnectionRefusedError:
+                return None
+        return support.until(ask, f"port {port} open")
+
+    def ask_datagram_when_open(self, host, port):
+        def ask():
+            try:
+                return ask_datagram(host, port, SENTENCE.encode()).decode()
+            except ConnectionRefusedError:
+                return None
+        return support.until(ask, f"port {port} open")
+
+    def test_stream_nowait_starts_the_handler(self):
+        port = support.free_port()
+        self.start_inetd((f"127.0.0.1:{port}", "stream", "tcp", "nowait", "uppercase"))
+        for _ in range(5):
+            self.assertEqual(self.ask_when_open("127.0.0.1", port), ANSWER)
+
+    def test_stream_nowait_with_the_daemon(self):
+        """The daemon on a connection that it was handed: one conversation, then it ends."""
+        port = support.free_port()
+        self.start_inetd((f"127.0.0.1:{port}", "stream", "tcp", "nowait", "uppercased"))
+        for _ in range(3):
+            self.assertEqual(self.ask_when_open("127.0.0.1", port), ANSWER)
+
+    def test_stream_wait_starts_the_daemon(self):
+        port = support.free_port()
+        self.start_inetd((f"127.0.0.1:{port}", "stream", "tcp", "wait", "uppercased"))
+        for _ in range(5):
+            self.assertEqual(self.ask_when_open("127.0.0.1", port), ANSWER)
+
+    def test_datagram_wait_starts_the_daemon(self):
+        port = support.free_port()
+        self.start_inetd((f"127.0.0.1:{port}", "dgram", "udp", "wait", "uppercased"))
+        for _ in range(5):
+            self.assertEqual(self.ask_datagram_when_open("127.0.0.1", port), ANSWER)
+
+    def test_ipv6(self):
+        port = support.free_port()
+        self.start_inetd((f"[::1]:{port}", "stream", "tcp6", "nowait", "uppercase"),
+                         (f"[::1]:{port}", "dgram", "udp6", "wait", "uppercased"))
+        self.assertEqual(self.ask_when_open("::1", port), ANSWER)
+        self.assertEqual(self.ask_datagram_when_open("::1", port), ANSWER)
+
+    def test_client_asks_through_inetd(self):
+        port = support.free_port()
+        self.start_inetd((f"127.0.0.1:{port}", "stream", "tcp", "nowait", "uppercase"),
+                         (f"127.0.0.1:{port}", "dgram", "udp", "wait", "uppercased"))
+        self.ask_when_open("127.0.0.1", port)
+        self.ask_datagram_when_open("127.0.0.1", port)
+        for transport in "--tcp", "--udp":
+            self.expect([*program("uppercase-client"), transport, "127.0.0.1", port],
+                        f"hello\n{SENTENCE}\n", f"HELLO\n{ANSWER}\n")
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: ISC
+"""The units under a real systemd: activated by the first request, over every transport, hardened."""
+
+import machine
+import support
+from machine import run, show
+from support import ANSWER, SENTENCE, ask_datagram, program, textbook
+
+HOSTS = "127.0.0.1", "::1"
+PROMPT = "A sentence in lower case: "
+
+
+def setUpModule():
+    machine.install()
+
+
+class Askers(machine.MachineTest):
+    """Everybody who may ask, over both kinds of transport."""
+
+    def ask_over_tcp(self):
+        for host in HOSTS:
+            with self.subTest(host=host):
+                self.expect([*program("uppercase-client"), host], f"hello\n{SENTENCE}\n",
+                            f"HELLO\n{ANSWER}\n")
+                self.expect(["nc", "-N", host, 12000], SENTENCE, ANSWER)
+                self.expect(textbook("TCPClient.py", host), SENTENCE,
+                            PROMPT + "The server says: " + ANSWER + "\n")
+        self.expect([*program("uppercase-client")], SENTENCE + "\n", ANSWER + "\n")
+
+    def ask_over_udp(self):
+        for host in HOSTS:
+            with self.subTest(host=host):
+                self.expect([*program("uppercase-client"), "--udp", host], f"hello\n{SENTENCE}\n",
+                            f"HELLO\n{ANSWER}\n")
+                self.expect(textbook("UDPClient.py", host), SENTENCE, PROMPT + ANSWER + "\n")
+                # nc never knows that a datagram was the last one: it is told to wait a second.
+                status, answer, _ = self.run_program(["nc", "-u", "-w1", host, 12000], SENTENCE)
+                self.assertEqual((status, answer.decode()), (0, ANSWER))
+
+
+class Daemons(Askers):
+
+    def test_both_sockets(self):
+        """The first thing that anybody does with this project."""
+        run("systemctl", "start", "uppercase-tcp.socket", "uppercase-udp.socket")
+        self.assertEqual(machine.our_processes(), [], "before the first request nothing runs")
+        self.ask_over_tcp()
+        self.assertEqual(machine.our_processes(), ["uppercased"])
+        self.ask_over_udp()
+        self.assertEqual(machine.our_processes(), ["uppercased", "uppercased"])
+        for service in "uppercase-tcp.service", "uppercase-udp.service":
+            self.assertEqual(show(service, "ActiveState"), "active")
+            self.assertEqual(show(service, "NRestarts"), "0")
+
+    def test_each_socket_alone(self):
+        for name in "tcp", "udp":
+            run("systemctl", "start", f"uppercase-{name}.socket")
+            getattr(self, f"ask_over_{name}")()
+            self.assertEqual(machine.our_processes(), ["uppercased"])
+            run("systemctl", "stop", f"uppercase-{name}.socket", f"uppercase-{name}.service")
+            self.assertEqual(machine.our_processes(), [])
+
+    def test_started_and_stopped_with_its_socket(self):
+        """A service that is started by hand gets its socket, and loses it with it."""
+        run("systemctl", "start", "uppercase-tcp.service")
+        self.assertEqual(show("uppercase-tcp.socket", "ActiveState"), "active")
+        self.ask_over_tcp()
+        run("systemctl", "stop", "uppercase-tcp.socket")
+        self.assertEqual(machine.our_processes(), [])
+
+    def test_datagram_is_answered_from_where_it_was_asked(self):
+        run("systemctl", "start", "uppercase-udp.socket")
+        for host in "127.0.0.1", "127.0.0.2", "::1":
+            self.assertEqual(ask_datagram(host, 12000, b"here"), b"HERE")
+
+    def test_largest_datagram(self):
+        run("systemctl", "start", "uppercase-udp.socket")
+        for host, size in ("127.0.0.1", 65507), ("::1", 65527):
+            self.assertEqual(ask_datagram(host, 12000, b"a" * size), b"A" * size)
+
+    def test_refused_datagrams_show_in_status(self):
+        """From our own port, or a privileged one: not answered, and counted where systemctl shows it."""
+        run("systemctl", "start", "uppercase-udp.socket")
+        self.make_neighbour("192.0.2.1", "192.0.2.2")
+        for source, answer in (12001, b"HELLO"), (12000, b""), (1023, b""), (1024, b"HELLO"):
+            _, output, _ = self.run_program(["ip", "netns", "exec", "neighbour", "nc", "-u", "-w1",
+                                             "-p", source, "192.0.2.1", 12000], b"hello")
+            self.assertEqual(output, answer, f"from port {source}")
+        support.until(lambda: "2 answered, 2 refused (own port 1, port below 1024 1)"
+                      in show("uppercase-udp.service", "StatusText"), "both in the status")
+
+    def make_neighbour(self, ours, theirs):
+        """Another machine beside this one: a network namespace at the other end of a cable."""
+        run("ip", "netns", "add", "neighbour")
+        self.addCleanup(run, "ip", "netns", "del", "neighbour")
+        run("ip", "link", "add", "cable", "type", "veth", "peer", "name", "far", "netns", "neighbour")
+        run("ip", "address", "add", ours + "/24", "dev", "cable")
+        run("ip", "link", "set", "cable", "up")
+        run("ip", "-n", "neighbour", "address", "add", theirs + "/24", "dev", "far")
+        run("ip", "-n", "neighbour", "link", "set", "far", "up")
+
+    def test_status_counts(self):
+        run("systemctl", "start", "uppercase-tcp.socket")
+        self.ask_over_tcp()
+        support.until(lambda: "7 served" in show("uppercase-tcp.service", "StatusText"), "7 served")
+
+
+class Handlers(Askers):
+    """uppercase-inetd.socket: Accept=yes, a handler for each connection."""
+
+    def test_a_process_for_each_connection(self):
+        run("systemctl", "start", "uppercase-inetd.socket")
+        self.assertEqual(machine.our_processes(), [])
+        connections = [support.connect(HOSTS[i % 2], 12000) for i in range(5)]
+        for connection in connections:
+            connection.sendall(SENTENCE.encode())
+            self.assertEqual(support.read_exactly(connection, len(ANSWER.encode())).decode(), ANSWER)
+        self.assertEqual(machine.our_processes(), ["uppercase"] * 5)
+        for connection in connections:
+            connection.close()
+        support.until(lambda: not machine.our_processes(), "the end of all handlers")
+        support.until(lambda: not run("systemctl", "list-units", "--all", "--no-legend",
+                                      "uppercase-inetd@*.service"), "all units gone, none of them failed")
+
+    def test_everybody_is_answered(self):
+        run("systemctl", "start", "uppercase-inetd.socket")
+        self.ask_over_tcp()
+
+    def test_takes_the_port_over(self):
+        """The daemon and the handlers want the same port: starting one ends the other."""
+        run("systemctl", "start", "uppercase-tcp.socket")
+        self.ask_over_tcp()
+        run("systemctl", "start", "uppercase-inetd.socket")
+        self.assertEqual(show("uppercase-tcp.socket", "ActiveState"), "inactive")
+        self.ask_over_tcp()
+        run("systemctl", "start", "uppercase-tcp.socket")
+        self.ask_over_tcp()
+
+
+class Files(machine.MachineTest):
+
+    def test_systemd_finds_no_fault(self):
+        """Any output is a fault: systemd-analyze verify succeeds in spite of unknown settings."""
+        for unit in *machine.SOCKETS, *(name.replace("*", "x") for name in machine.SERVICES):
+            self.assertEqual(run("systemd-analyze", "verify", "--man=no", unit), "", unit)
+
+    def test_enabled_sockets_are_opened_at_boot(self):
+        run("systemctl", "enable", "uppercase-tcp.socket", "uppercase-udp.socket")
+        self.addCleanup(run, "systemctl", "disable", "uppercase-tcp.socket", "uppercase-udp.socket")
+        wanted = show("sockets.target", "Wants").split()
+        for name in "uppercase-tcp.socket", "uppercase-udp.socket":
+            self.assertIn(name, wanted)
+
+
+if __name__ == "__main__":
+    machine.main()
