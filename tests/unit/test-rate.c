@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Tests of server/rate.h. */
+
+#include "server/rate.h"
+#include "unit.h"
+
+#define SECOND UINT64_C(1000000)
+
+/* How many answers a source gets at one time, at most tries. */
+static unsigned take(struct rate *rate, uint64_t source, uint64_t now, unsigned tries)
+{
+	unsigned allowed = 0;
+
+	for (unsigned i = 0; i < tries; i++)
+		allowed += rate_allows(rate, source, now);
+	return allowed;
+}
+
+static struct rate *make(uint32_t per_second)
+{
+	struct rate *rate = NULL;
+
+	ck_assert_int_eq(rate_new(per_second, &rate), 0);
+	return rate;
+}
+
+START_TEST(gives_a_second_at_once_and_no_more)
+{
+	struct rate *rate = make(100);
+
+	ck_assert_uint_eq(take(rate, 1, 5 * SECOND, 1000), 100);
+	ck_assert_uint_eq(take(rate, 2, 5 * SECOND, 1000), 100);
+	ck_assert_uint_eq(take(rate, 1, 5 * SECOND, 1000), 0);
+	rate_free(rate);
+}
+END_TEST
+
+START_TEST(refills_by_time)
+{
+	struct rate *rate = make(100);
+
+	ck_assert_uint_eq(take(rate, 1, 5 * SECOND, 1000), 100);
+	ck_assert_uint_eq(take(rate, 1, 5 * SECOND + 9999, 1000), 0);
+	ck_assert_uint_eq(take(rate, 1, 5 * SECOND + 10000, 1000), 1);
+	ck_assert_uint_eq(take(rate, 1, 5 * SECOND + SECOND / 2, 1000), 49);
+	ck_assert_uint_eq(take(rate, 1, 60 * SECOND, 1000), 100);
+	rate_free(rate);
+}
+END_TEST
+
+START_TEST(takes_the_extremes)
+{
+	struct rate *slow = make(1), *fast = make(RATE_MAX);
+
+	ck_assert_uint_eq(take(slow, UINT64_MAX, 1, 10), 1);
+	ck_assert_uint_eq(take(slow, UINT64_MAX, SECOND, 10), 0);
+	ck_assert_uint_eq(take(slow, UINT64_MAX, SECOND + 1, 10), 1);
+	ck_assert_uint_eq(take(fast, 0, 1, 100000), 100000);
+	rate_free(slow);
+	rate_free(fast);
+}
+END_TEST
+
+/* A flood of forged sources takes nobody's answers away, and gives nobody new ones. */
+START_TEST(holds_in_a_flood)
+{
+	struct rate *rate = make(10);
+	uint64_t now = SECOND, forged = 1000;
+	unsigned good = 0, victim = 0, others = 0;
+
+	for (unsigned second = 0; second < 5; second++)
+		for (unsigned tenth = 0; tenth < 10; tenth++, now += SECOND / 10) {
+			for (unsigned i = 0; i < 20000; i++) {
+				others += rate_allows(rate, forged++, now);
+				/* The victim's forged requests come among them. */
+				victim += i % 10 == 0 && rate_allows(rate, 7, now);
+			}
+			good += rate_allows(rate, 8, now);
+		}
+	ck_assert_uint_eq(others, 1000000);
+	ck_assert_uint_eq(good, 50);
+	/* 10 at once and 10 in each second, of 100,000 that asked. */
+	ck_assert_uint_le(victim, 60);
+	ck_assert_uint_ge(victim, 50);
+	rate_free(rate);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+	        UNIT_ONCE("rate_allows", gives_a_second_at_once_and_no_more),
+	        UNIT_ONCE("rate_allows", refills_by_time),
+	        UNIT_ONCE("rate_allows", takes_the_extremes),
+	        UNIT_ONCE("rate_allows", holds_in_a_flood),
+	        {0},
+	};
+
+	return unit_run("rate", rows);
+}
