@@ -144,8 +144,9 @@ static int open_all(struct endpoints *endpoints, const struct endpoint_address *
 	return 0;
 }
 
-/* Descriptor 0 as inetd hands it over; a copy is kept, and 0 (and 1) no longer hold the socket
- * open. */
+/* Descriptor 0 as inetd hands it over; a copy is kept, so that closing it makes no room at 0 for
+ * something else. Whoever is done with it must shut it down: 0 (and 1, and 2) still hold it open.
+ */
 static int adopt_standard_input(struct endpoints *endpoints, char *error)
 {
 	struct socket_facts facts;

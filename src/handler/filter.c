@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "handler/filter.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,15 +12,21 @@
 /* Larger ones fall out of the cache, smaller ones cost system calls. */
 #define READ_SIZE ((size_t)128 << 10)
 
-/* Reads up to READ_SIZE bytes. Returns their number, 0 at the end, or a negative errno. */
+/* Reads up to READ_SIZE bytes, waiting where it must: a descriptor that is shared may have become
+ * non-blocking. Returns their number, 0 at the end, or a negative errno. */
 static ssize_t read_some(int fd, void *buffer)
 {
 	ssize_t n;
 
-	do
-		n = read(fd, buffer, READ_SIZE);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? negative_errno() : n;
+	while ((n = read(fd, buffer, READ_SIZE)) < 0) {
+		struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+		if (errno == EAGAIN && poll(&wait, 1, -1) >= 0)
+			continue;
+		if (errno != EINTR)
+			return negative_errno();
+	}
+	return n;
 }
 
 int filter_run(int in, int out, const struct exchange_options *options,

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Tests of handler/filter.h: one conversation over pipes and sockets, with a peer in a thread. */
+
+#include "handler/filter.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loopback.h"
+#include "unit.h"
+#include "util/cleanup.h"
+#include "util/descriptor.h"
+#include "util/error.h"
+
+/* More than a read takes, and than pipes and socket buffers hold. */
+#define MUCH (3U << 20)
+
+/* A filter in a thread, between a pipe or a socket that it reads and one that it writes. */
+struct run {
+	struct exchange_options options;
+	pthread_t thread;
+	int in, out;    /* the filter's ends */
+	int to, from;   /* the test's ends */
+	bool is_socket; /* both ways are one socket */
+	int r;
+	enum filter_failure failure;
+};
+
+static struct exchange_options options_for(enum framing framing)
+{
+	return (struct exchange_options){.service = &service, .framing = framing, .message_max = 8};
+}
+
+static void *run_filter(void *argument)
+{
+	struct run *run = argument;
+
+	run->r = filter_run(run->in, run->out, &run->options, &run->failure);
+	/* As the program's exit does. */
+	close(run->in);
+	if (!run->is_socket)
+		close(run->out);
+	return NULL;
+}
+
+static void start(struct run *run, bool is_socket)
+{
+	run->is_socket = is_socket;
+	if (is_socket) {
+		int pair[2];
+
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		run->in = run->out = pair[0];
+		run->to = run->from = pair[1];
+	} else {
+		int in[2], out[2];
+
+		ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
+		ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
+		run->in = in[0];
+		run->to = in[1];
+		run->out = out[1];
+		run->from = out[0];
+	}
+	run->failure = FILTER_MEMORY;
+	ck_assert_int_eq(pthread_create(&run->thread, NULL, run_filter, run), 0);
+}
+
+/* The end of what the test sends. */
+static void end(struct run *run)
+{
+	if (run->is_socket)
+		ck_assert_int_eq(shutdown(run->to, SHUT_WR), 0);
+	else
+		close(run->to);
+}
+
+static void check_ends(struct run *run, int r, enum filter_failure failure)
+{
+	ck_assert_int_eq(pthread_join(run->thread, NULL), 0);
+	close(run->from);
+	ck_assert_int_eq(run->r, r);
+	ck_assert_int_eq(run->failure, failure);
+}
+
+static void send_text(const struct run *run, const char *text)
+{
+	ck_assert_int_eq(descriptor_write_all(run->to, text, strlen(text)), 0);
+}
+
+/* As many bytes as expected has come next. */
+static void check_answer(const struct run *run, const char *expected)
+{
+	char text[256];
+	size_t length = 0;
+
+	while (length < strlen(expected)) {
+		wait_for(run->from, POLLIN);
+
+		ssize_t n = read(run->from, text + length, strlen(expected) - length);
+
+		ck_assert_int_gt(n, 0);
+		length += (size_t)n;
+	}
+	text[length] = '\0';
+	ck_assert_str_eq(text, expected);
+}
+
+static void check_no_more(const struct run *run)
+{
+	char byte;
+
+	wait_for(run->from, POLLIN);
+	ck_assert_int_eq(read(run->from, &byte, 1), 0);
+}
+
+/* Over pipes (0) and over a socket (1): no newline, no end, and yet an answer. */
+START_TEST(answers_at_once)
+{
+	struct run run = {.options = options_for(FRAMING_STREAM)};
+
+	start(&run, _i);
+	send_text(&run, "hello");
+	check_answer(&run, "HELLO");
+	send_text(&run, " world\n");
+	check_answer(&run, " WORLD\n");
+	/* Half of a sequence waits for its rest; the end brings it out as it is. */
+	send_text(&run, "\303");
+	send_text(&run, "\244");
+	check_answer(&run, "\303\204");
+	send_text(&run, "x\303");
+	end(&run);
+	check_answer(&run, "X\303");
+	check_ends(&run, 0, FILTER_NONE);
+}
+END_TEST
+
+struct sender {
+	const struct run *run;
+	const unsigned char *bytes;
+	int r;
+};
+
+static void *send_much(void *argument)
+{
+	struct sender *sender = argument;
+
+	sender->r = descriptor_write_all(sender->run->to, sender->bytes, MUCH);
+	return NULL;
+}
+
+START_TEST(answers_much)
+{
+	struct run run = {.options = options_for(FRAMING_STREAM)};
+	_cleanup_free_ unsigned char *bytes = malloc(MUCH);
+	struct sender sender = {.run = &run, .bytes = bytes};
+	unsigned char buffer[8192];
+	size_t count = 0, wrong = 0;
+	pthread_t thread;
+	ssize_t n;
+
+	ck_assert_ptr_nonnull(bytes);
+	for (size_t i = 0; i < MUCH; i++)
+		bytes[i] = (unsigned char)('a' + i % 23);
+	start(&run, _i);
+	ck_assert_int_eq(pthread_create(&thread, NULL, send_much, &sender), 0);
+	while (count < MUCH && (n = read(run.from, buffer, sizeof(buffer))) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			wrong += buffer[i] != 'A' + count++ % 23;
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(sender.r, 0);
+	end(&run);
+	ck_assert_uint_eq(count, MUCH);
+	ck_assert_uint_eq(wrong, 0);
+	check_ends(&run, 0, FILTER_NONE);
+}
+END_TEST
+
+START_TEST(answers_nothing)
+{
+	struct run run = {.options = options_for(FRAMING_STREAM)};
+
+	start(&run, _i);
+	end(&run);
+	check_ends(&run, 0, FILTER_NONE);
+}
+END_TEST
+
+/* Somebody else who has the descriptor may have made it non-blocking. */
+START_TEST(waits_on_a_non_blocking_descriptor)
+{
+	struct run run = {.options = options_for(FRAMING_STREAM)};
+
+	start(&run, true);
+	send_text(&run, "a");
+	check_answer(&run, "A");
+	ck_assert_int_eq(descriptor_set_nonblocking(run.in, 1), 0);
+	/* The read that was begun before blocks; the one after it must not fail. */
+	send_text(&run, "b");
+	check_answer(&run, "B");
+	send_text(&run, "c");
+	check_answer(&run, "C");
+	end(&run);
+	check_ends(&run, 0, FILTER_NONE);
+}
+END_TEST
+
+START_TEST(ends_after_one)
+{
+	struct run run = {.options = options_for(FRAMING_LINE)};
+
+	run.options.once = true;
+	start(&run, false);
+	send_text(&run, "one\ntwo\n");
+	/* Without an end of ours. */
+	check_answer(&run, "ONE\n");
+	check_no_more(&run);
+	check_ends(&run, 0, FILTER_NONE);
+	close(run.to);
+}
+END_TEST
+
+START_TEST(answers_before_it_fails)
+{
+	struct run run = {.options = options_for(FRAMING_LINE)};
+
+	start(&run, false);
+	send_text(&run, "good\nmuch too long\n");
+	check_answer(&run, "GOOD\n");
+	check_no_more(&run);
+	check_ends(&run, -EMSGSIZE, FILTER_MESSAGE);
+	close(run.to);
+
+	run = (struct run){.options = options_for(FRAMING_LENGTH)};
+	start(&run, false);
+	ck_assert_int_eq(descriptor_write_all(run.to, "\0\0\0\1a\0\0\0\2b", 10), 0);
+	end(&run);
+	ck_assert_int_eq(read(run.from, &(char[8]){0}, 5), 5);
+	check_no_more(&run);
+	check_ends(&run, -EPROTO, FILTER_MESSAGE);
+}
+END_TEST
+
+START_TEST(says_what_failed)
+{
+	struct exchange_options options = options_for(FRAMING_STREAM);
+	_cleanup_close_ int directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	enum filter_failure failure = FILTER_NONE;
+	int ends[2];
+
+	ck_assert_int_eq(filter_run(directory, null, &options, &failure), -EISDIR);
+	ck_assert_int_eq(failure, FILTER_READ);
+	ck_assert_int_eq(filter_run(-1, null, &options, &failure), -EBADF);
+	ck_assert_int_eq(failure, FILTER_READ);
+	ck_assert_int_eq(filter_run(zero, full, &options, &failure), -ENOSPC);
+	ck_assert_int_eq(failure, FILTER_WRITE);
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[0]);
+	ck_assert_int_eq(filter_run(zero, ends[1], &options, &failure), -EPIPE);
+	ck_assert_int_eq(failure, FILTER_WRITE);
+	close(ends[1]);
+	(void)signal(SIGPIPE, SIG_DFL);
+
+	/* Nothing to read is nothing to write. */
+	ck_assert_int_eq(filter_run(null, full, &options, &failure), 0);
+	ck_assert_int_eq(failure, FILTER_NONE);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+	        UNIT_LOOP("filter_run", answers_at_once, 0, 2),
+	        UNIT_LOOP("filter_run", answers_much, 0, 2),
+	        UNIT_LOOP("filter_run", answers_nothing, 0, 2),
+	        UNIT_ONCE("filter_run", waits_on_a_non_blocking_descriptor),
+	        UNIT_ONCE("filter_run", ends_after_one),
+	        UNIT_ONCE("filter_run", answers_before_it_fails),
+	        UNIT_ONCE("filter_run", says_what_failed),
+	        {0},
+	};
+
+	return unit_run("filter", rows);
+}
