@@ -9,7 +9,7 @@
 #include "util/error.h"
 
 /* Short answers are gathered, so that those that came together are written together. */
-#define BUFFER_SIZE (64 * 1024)
+#define BUFFER_SIZE ((size_t)64 << 10)
 
 int answers_init(struct answers *answers, int fd, const char *prefix, bool as_lines)
 {

@@ -22,7 +22,7 @@
 
 struct datagrams {
 	struct client *client;
-	int fd;             /* of the last sentence: kept until the next one has another port */
+	int fd;             /* of the last sentence, or negative */
 	char buffer[65536]; /* the longest answer there can be */
 };
 
@@ -63,10 +63,12 @@ static ssize_t receive(struct datagrams *datagrams)
 static ssize_t ask_address(struct datagrams *datagrams, const struct address *address,
                            const struct input_line *line)
 {
-	_cleanup_close_ int before = datagrams->fd;
+	int fd = open_socket(address);
 	ssize_t n = -ETIMEDOUT;
 
-	datagrams->fd = open_socket(address);
+	/* Only now, so that the new socket's port is another one. */
+	cleanup_close(&datagrams->fd);
+	datagrams->fd = fd;
 	if (datagrams->fd < 0)
 		return datagrams->fd;
 	for (uint64_t tries = 0; n == -ETIMEDOUT && tries <= datagrams->client->arguments->retries;

@@ -9,7 +9,7 @@
 #include "util/error.h"
 
 /* As much as a socket gives at once; larger ones only cost cache. */
-#define BUFFER_SIZE (256 * 1024)
+#define BUFFER_SIZE ((size_t)256 << 10)
 
 /* What a step says while the conversation goes on. */
 #define GOES_ON (-1)

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define INPUT_CAPACITY (256 * 1024)
+#define INPUT_CAPACITY ((size_t)256 << 10)
 
 struct input {
 	int fd;

@@ -133,5 +133,5 @@ int main(int argc, char **argv)
 		report(LOG_ERR, "%s", r == -ENOMEM ? strerror(ENOMEM) : error);
 		return EXIT_TROUBLE;
 	}
-	return arguments.action == ARGUMENTS_ASK ? ask(&arguments) : print(&arguments);
+	return (int)(arguments.action == ARGUMENTS_ASK ? ask(&arguments) : print(&arguments));
 }

@@ -8,7 +8,7 @@
 #include "util/error.h"
 
 /* Messages with headers are made ready until there are that many bytes. */
-#define READY_ENOUGH (128 * 1024)
+#define READY_ENOUGH ((size_t)128 << 10)
 
 void source_init(struct source *source, struct input *input, enum framing framing,
                  enum source_pace pace)
