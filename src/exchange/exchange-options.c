@@ -36,11 +36,3 @@ int exchange_options_take(struct exchange_options *exchange, struct options *opt
 	}
 	return id;
 }
-
-void exchange_print_version(FILE *out, const char *program, const struct service *s)
-{
-	fprintf(out, "%s %s", program, PROJECT_VERSION);
-	if (s->data)
-		fprintf(out, " (%s %s)", s->data, s->data_version());
-	fputc('\n', out);
-}

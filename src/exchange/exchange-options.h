@@ -37,6 +37,3 @@ struct exchange_options exchange_options_default(const struct service *service);
 /* Takes the option that options_next() returned with this id.
  * Returns id, or OPTIONS_INVALID with options->error set; ids that are not ours pass unchanged. */
 int exchange_options_take(struct exchange_options *exchange, struct options *options, int id);
-
-/* What --version shows: "uppercase 0.1.0 (Unicode 15.0.0)". */
-void exchange_print_version(FILE *out, const char *program, const struct service *service);

@@ -12,49 +12,27 @@
 
 #include "activation/conversation.h"
 #include "exchange/exchange-options.h"
+#include "exchange/program.h"
 #include "handler/filter.h"
 #include "util/error.h"
 #include "util/report.h"
 
 static const struct option_row rows[] = {EXCHANGE_OPTION_ROWS, EXCHANGE_OPTION_LAST_ROWS};
 
-static void print_help(void)
+static int take(struct options *options, int id, void *userdata)
 {
-	printf("Usage: %s [OPTION...]\n"
-	       "%s: standard input to standard output,\n"
-	       "or the connection that systemd or an inetd hands over.\n\n",
-	       service.name, service.summary);
-	options_print_help(stdout, rows);
-	printf("\nSee %s(1).\n", service.name);
+	return exchange_options_take(userdata, options, id);
 }
 
-/* Returns -1 to go on, or the exit code. */
-static int parse_command_line(int argc, char **argv, struct exchange_options *exchange)
-{
-	struct options options;
-	int id;
-
-	if (options_init(&options, argc, argv, rows) < 0) {
-		report(LOG_ERR, "options: %s", strerror(ENOMEM));
-		return EXIT_TROUBLE;
-	}
-	while ((id = exchange_options_take(exchange, &options, options_next(&options))) >= 0)
-		if (id == 'h' || id == EXCHANGE_OPTION_VERSION)
-			break;
-	if (id == OPTIONS_END && options.next_operand < argc) {
-		snprintf(options.error, sizeof(options.error), "%.128s: no operands are taken",
-		         argv[options.next_operand]);
-		id = OPTIONS_INVALID;
-	}
-	options_free(&options);
-	if (id == 'h')
-		print_help();
-	else if (id == EXCHANGE_OPTION_VERSION)
-		exchange_print_version(stdout, service.name, &service);
-	else if (id == OPTIONS_INVALID)
-		report(LOG_ERR, "%s", options.error);
-	return id == OPTIONS_END ? -1 : id == OPTIONS_INVALID ? EXIT_TROUBLE : EXIT_ANSWERED;
-}
+static const struct program program = {
+        .service = &service,
+        .suffix = "",
+        .help_head = ": standard input to standard output,\n"
+                     "or the connection that systemd or an inetd hands over.",
+        .help_tail = "See ",
+        .rows = rows,
+        .take = take,
+};
 
 static bool peer_is_gone(int error)
 {
@@ -108,15 +86,10 @@ int main(int argc, char **argv)
 	struct exchange_options options = exchange_options_default(&service);
 	struct conversation conversation;
 	char error[CONVERSATION_ERROR_MAX];
-	int r = parse_command_line(argc, argv, &options);
+	int r = program_begin(&program, argc, argv, &options);
 
-	if (r >= 0) {
-		if (fflush(stdout) != 0) {
-			report(LOG_ERR, "write: %s", strerror(errno));
-			return EXIT_TROUBLE;
-		}
+	if (r >= 0)
 		return r;
-	}
 	if (conversation_find(&conversation, error) < 0) {
 		report(LOG_ERR, "%s", error);
 		return EXIT_TROUBLE;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "exchange/exchange-options.h"
+#include "exchange/program.h"
 #include "server/admission.h"
 #include "server/rate.h"
 #include "server/server.h"
@@ -78,17 +79,6 @@ static void command_line_free(struct command_line *command_line)
 	free(command_line->addresses);
 }
 
-static void print_help(void)
-{
-	printf("Usage: %sd [OPTION...]\n"
-	       "%s, over the sockets that systemd or an\n"
-	       "inetd hands over, or that are opened here.\n\n",
-	       service.name, service.summary);
-	options_print_help(stdout, rows);
-	printf("\nTimes are as in systemd.time(7): 500ms, 5s, 1min, infinity. See %sd(8).\n",
-	       service.name);
-}
-
 static int take_address(struct command_line *command_line, struct options *options, int type)
 {
 	struct endpoint_address added = {.type = type}, *addresses;
@@ -148,8 +138,9 @@ static int take_per_source(struct server_options *server, struct options *option
 	return 0;
 }
 
-static int take_option(struct command_line *command_line, struct options *options, int id)
+static int take_option(struct options *options, int id, void *userdata)
 {
+	struct command_line *command_line = userdata;
 	struct server_options *server = &command_line->server;
 	uint64_t number;
 
@@ -184,36 +175,15 @@ static int take_option(struct command_line *command_line, struct options *option
 	}
 }
 
-/* Returns -1 to go on, or the exit code. */
-static int parse_command_line(int argc, char **argv, struct command_line *command_line)
-{
-	struct options options;
-	int id;
-
-	if (options_init(&options, argc, argv, rows) < 0) {
-		report(LOG_ERR, "options: %s", strerror(ENOMEM));
-		return EXIT_TROUBLE;
-	}
-	while ((id = options_next(&options)) >= 0 && id != 'h' && id != EXCHANGE_OPTION_VERSION) {
-		if (take_option(command_line, &options, id) < 0) {
-			id = OPTIONS_INVALID;
-			break;
-		}
-	}
-	if (id == OPTIONS_END && options.next_operand < argc) {
-		snprintf(options.error, sizeof(options.error), "%.128s: no operands are taken",
-		         argv[options.next_operand]);
-		id = OPTIONS_INVALID;
-	}
-	options_free(&options);
-	if (id == 'h')
-		print_help();
-	else if (id == EXCHANGE_OPTION_VERSION)
-		exchange_print_version(stdout, program_invocation_short_name, &service);
-	else if (id == OPTIONS_INVALID)
-		report(LOG_ERR, "%s", options.error);
-	return id == OPTIONS_END ? -1 : id == OPTIONS_INVALID ? EXIT_TROUBLE : EXIT_ANSWERED;
-}
+static const struct program program = {
+        .service = &service,
+        .suffix = "d",
+        .help_head = ", over the sockets that systemd or an\n"
+                     "inetd hands over, or that are opened here.",
+        .help_tail = "Times are as in systemd.time(7): 500ms, 5s, 1min, infinity. See ",
+        .rows = rows,
+        .take = take_option,
+};
 
 /* systemd leaves the soft limit at 1024 for programs that use select(2); this one does not. */
 static void raise_descriptor_limit(void)
@@ -244,15 +214,10 @@ int main(int argc, char **argv)
 	_cleanup_(endpoints_close) struct endpoints endpoints = {0};
 	char error[ENDPOINTS_ERROR_MAX];
 	const char *what;
-	int r = parse_command_line(argc, argv, &command_line);
+	int r = program_begin(&program, argc, argv, &command_line);
 
-	if (r >= 0) {
-		if (fflush(stdout) != 0) {
-			report(LOG_ERR, "write: %s", strerror(errno));
-			return EXIT_TROUBLE;
-		}
+	if (r >= 0)
 		return r;
-	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();
 	r = endpoints_find(&endpoints, command_line.addresses, command_line.address_count, error);

@@ -16,18 +16,7 @@ static const struct option_row rows[] = {
         EXCHANGE_OPTION_LAST_ROWS,
 };
 
-static const char *data_version(void)
-{
-	return "15.0.0";
-}
-
 static const struct service plain = {.name = "plain"};
-static const struct service dated = {
-        .name = "dated",
-        .data = "Unicode",
-        .data_version = data_version,
-};
-
 /* Takes one option from a command line. Returns what the program's loop would see. */
 static int take(struct exchange_options *exchange, const char *word, char error[static 256])
 {
@@ -119,21 +108,6 @@ START_TEST(rejects_bad_values)
 }
 END_TEST
 
-START_TEST(prints_versions)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t length;
-	FILE *out = open_memstream(&text, &length);
-
-	ck_assert_ptr_nonnull(out);
-	exchange_print_version(out, "plaind", &plain);
-	exchange_print_version(out, "dated", &dated);
-	ck_assert_int_eq(fclose(out), 0);
-	ck_assert_str_eq(text, "plaind " PROJECT_VERSION "\n"
-	                       "dated " PROJECT_VERSION " (Unicode 15.0.0)\n");
-}
-END_TEST
-
 int main(void)
 {
 	const struct unit_row tests[] = {
@@ -141,7 +115,6 @@ int main(void)
 	        UNIT_ONCE("exchange_options_take", takes_options),
 	        UNIT_ONCE("exchange_options_take", passes_others),
 	        UNIT_ONCE("exchange_options_take", rejects_bad_values),
-	        UNIT_ONCE("exchange_print_version", prints_versions),
 	        {0},
 	};
 
