@@ -203,5 +203,7 @@ int connection_begin(struct streams *streams, int fd, uint64_t place)
 	r = loop_add(streams->loop, fd, EPOLLIN, &connection->source);
 	if (r < 0)
 		connection_close(connection);
+	else
+		status_count(&streams->status->connections_served, 1);
 	return r;
 }

@@ -65,7 +65,6 @@ int streams_join(struct streams *streams, struct connection *connection)
 	connection->index = (uint32_t)streams->count;
 	streams->connections[streams->count++] = connection;
 	status_count(&streams->status->connections_open, 1);
-	status_count(&streams->status->connections_served, 1);
 	streams_expect(streams, streams->idle_timeout);
 	return 0;
 }

@@ -119,9 +119,29 @@ struct address rig_serve(struct rig *rig, const char *host, int type)
 
 void rig_round(struct rig *rig)
 {
-	int r = loop_round(&rig->loop, 10);
+	int r = loop_round(&rig->loop, 2);
 
 	ck_assert_msg(r == 0, "loop_round: %s", strerror(-r));
+}
+
+static void count_round(void *userdata)
+{
+	(*(unsigned *)userdata)++;
+}
+
+void rig_expect_rest(struct rig *rig)
+{
+	unsigned rounds = 0;
+
+	/* What is under way on loopback comes to its end first. */
+	for (int i = 0; i < 3; i++)
+		rig_round(rig);
+	rig->loop.round_done = count_round;
+	rig->loop.userdata = &rounds;
+	for (int i = 0; i < 3; i++)
+		rig_round(rig);
+	rig->loop.round_done = NULL;
+	ck_assert_uint_eq(rounds, 0);
 }
 
 void client_open(struct client *client, int fd)
@@ -202,7 +222,7 @@ size_t rig_flood(struct rig *rig, const struct client *client, char byte)
 
 	memset(bytes, byte, sizeof(bytes));
 	/* Full for some rounds on end: what the server still takes would have been taken. */
-	for (unsigned full = 0; full < 20; full++) {
+	for (unsigned full = 0; full < 10; full++) {
 		while ((n = send(client->fd, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT)) >
 		       0) {
 			sent += (size_t)n;
@@ -212,4 +232,25 @@ size_t rig_flood(struct rig *rig, const struct client *client, char byte)
 		rig_round(rig);
 	}
 	return sent;
+}
+
+void rig_connect(struct rig *rig, struct client *client, int way)
+{
+	size_t before = rig->streams.count;
+	struct address server;
+	int ends[2];
+
+	if (way == 0) {
+		ck_assert_int_eq(
+		        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
+		        0);
+		rig_serve_fd(rig, ends[0], AF_UNIX, ENDPOINT_CONNECTED);
+		client_open(client, ends[1]);
+		return;
+	}
+	if (rig->endpoint_count == 0)
+		(void)rig_serve(rig, "127.0.0.1", SOCK_STREAM);
+	ck_assert_int_eq(socket_get_name(rig->endpoints[0].fd, &server), 0);
+	client_connect(client, &server);
+	RIG_UNTIL(rig, rig->streams.count == before + 1);
 }

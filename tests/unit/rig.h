@@ -27,7 +27,7 @@ struct rig {
 	struct rate *rate;
 	struct streams streams;
 	struct datagrams *datagrams;
-	struct endpoint endpoints[8];
+	struct endpoint endpoints[64];
 	size_t endpoint_count;
 };
 
@@ -46,6 +46,9 @@ void rig_serve_fd(struct rig *rig, int fd, int family, enum endpoint_kind kind);
 
 /* One round that waits for a moment at most. */
 void rig_round(struct rig *rig);
+
+/* Rounds in which nothing may happen: a source that is ready again and again would be spinning. */
+void rig_expect_rest(struct rig *rig);
 
 /* Rounds until condition holds; too many are a failure that names it. */
 #define RIG_UNTIL(rig, condition)                                                                  \
@@ -85,9 +88,13 @@ size_t client_read(struct client *client);
 /* True once the answer so far is text and no more. */
 bool client_has(struct client *client, const char *text);
 
+/* A connection in one of the ways they come: over a socket pair (0), or accepted over IPv4 (1). The
+ * rig must serve no other welcoming socket. */
+#define RIG_WAYS 2
+void rig_connect(struct rig *rig, struct client *client, int way);
+
 /* True once the server closed, in good order or not. */
 bool client_is_over(struct client *client);
 
-/* The bytes that a client sends without ever reading until the server takes no more. Rounds
- * in between. Returns how many. */
+/* Sends without ever reading, until the server takes no more. Returns how many bytes. */
 size_t rig_flood(struct rig *rig, const struct client *client, char byte);

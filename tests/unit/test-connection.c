@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Tests of server/connection.h: one conversation, whatever its peer does. Each is held over a
+ * socket pair and over TCP (_i, see rig_connect()). */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rig.h"
+#include "server/connection.h"
+
+/* More than the sockets' buffers hold. */
+#define MUCH ((size_t)16 << 20)
+
+static void half_close(const struct client *client)
+{
+	ck_assert_int_eq(shutdown(client->fd, SHUT_WR), 0);
+}
+
+START_TEST(answers_as_it_comes)
+{
+	struct rig rig;
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "hel", 3);
+	RIG_UNTIL(&rig, client_has(&client, "HEL"));
+	client_send(&client, "lo stra\xc3", 8);
+	RIG_UNTIL(&rig, client_has(&client, "HELLO STRA"));
+	client_send(&client,
+	            "\x9f"
+	            "e\n",
+	            3);
+	RIG_UNTIL(&rig, client_has(&client, "HELLO STRASSE\n"));
+	ck_assert(!client.ended);
+	ck_assert_uint_eq(rig.status.bytes_in, 14);
+	ck_assert_uint_eq(rig.status.bytes_out, 14);
+	client_close(&client);
+	RIG_UNTIL(&rig, rig.status.connections_open == 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* All that came is answered, the unfinished too, and then the connection ends. */
+START_TEST(half_close_is_answered)
+{
+	struct rig rig;
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "hello\xce", 6);
+	half_close(&client);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	ck_assert(client_has(&client, "HELLO\xce"));
+	ck_assert_int_eq(client.error, 0);
+	ck_assert_uint_eq(rig.status.connections_open, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(nothing_is_answered_with_an_end)
+{
+	struct rig rig;
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig_connect(&rig, &client, _i);
+	half_close(&client);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	ck_assert(client_has(&client, ""));
+	ck_assert_int_eq(client.error, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* All of an answer came, three bytes of 'x' for each that was sent. */
+static void expect_tripled(const struct client *client, size_t sent)
+{
+	ck_assert_uint_eq(client->length, 3 * sent);
+	for (size_t i = 0; i < client->length; i++)
+		if (client->bytes[i] != 'x')
+			ck_abort_msg("wrong at %zu", i);
+}
+
+/* Who sends and does not read: reading stops, one bounded buffer is kept, nothing spins, and
+ * another is served all the while. When it reads at last, all is there. */
+START_TEST(slow_reader_costs_one_buffer)
+{
+	struct rig rig;
+	struct client slow, other;
+	size_t sent, most;
+
+	rig_open(&rig, &rig_tripling);
+	rig_connect(&rig, &slow, _i);
+	rig_connect(&rig, &other, _i);
+	sent = rig_flood(&rig, &slow, 'x');
+
+	const struct connection *connection = rig.streams.connections[0];
+
+	most = exchange_room(&rig.exchange, STREAMS_READ_SIZE);
+	ck_assert_int_eq(connection->state, CONNECTION_SENDING);
+	ck_assert_ptr_nonnull(connection->unsent);
+	ck_assert_uint_le(connection->unsent->end, most);
+	/* What was read is what was sent and what is kept: there is no other place. */
+	ck_assert_uint_eq(3 * rig.status.bytes_in, rig.status.bytes_out + connection->unsent->end -
+	                                                   connection->unsent->begin);
+	ck_assert_uint_lt(rig.status.bytes_in, sent);
+	rig_expect_rest(&rig);
+
+	client_send(&other, "ab", 2);
+	for (int i = 0; i < 3 && other.length < 6; i++) {
+		rig_round(&rig);
+		client_read(&other);
+	}
+	ck_assert(client_has(&other, "aaabbb"));
+
+	half_close(&slow);
+	RIG_UNTIL(&rig, client_is_over(&slow));
+	ck_assert_int_eq(slow.error, 0);
+	expect_tripled(&slow, sent);
+	client_close(&slow);
+	client_close(&other);
+	rig_close(&rig);
+}
+END_TEST
+
+/* It reads again once all is sent, and the buffer is gone. */
+START_TEST(goes_on_after_a_slow_reader)
+{
+	struct rig rig;
+	struct client client;
+	size_t sent;
+
+	rig_open(&rig, &rig_tripling);
+	rig_connect(&rig, &client, _i);
+	sent = rig_flood(&rig, &client, 'x');
+	RIG_UNTIL(&rig, client_read(&client) == 3 * sent);
+	ck_assert_int_eq(rig.streams.connections[0]->state, CONNECTION_READING);
+	ck_assert_ptr_null(rig.streams.connections[0]->unsent);
+	client_send(&client, "x", 1);
+	RIG_UNTIL(&rig, client_read(&client) == 3 * (sent + 1));
+	expect_tripled(&client, sent + 1);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* A send buffer that takes little at a time: every reply goes out in many pieces. */
+START_TEST(short_writes)
+{
+	struct rig rig;
+	struct client client;
+	const int small = 1;
+	size_t sent = 0;
+	char bytes[50000];
+
+	rig_open(&rig, &rig_tripling);
+	rig_connect(&rig, &client, _i);
+	ck_assert_int_eq(setsockopt(rig.streams.connections[0]->fd, SOL_SOCKET, SO_SNDBUF, &small,
+	                            sizeof(small)),
+	                 0);
+	memset(bytes, 'x', sizeof(bytes));
+	for (int i = 0; i < 10; i++) {
+		client_send(&client, bytes, sizeof(bytes));
+		sent += sizeof(bytes);
+		RIG_UNTIL(&rig, client_read(&client) == 3 * sent);
+	}
+	expect_tripled(&client, sent);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* --once: the answer, the end, and no reset though the client sends on. */
+START_TEST(once_ends_gently)
+{
+	struct rig rig;
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig.exchange.once = true;
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "hello", 5);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	ck_assert(client_has(&client, "HELLO"));
+	ck_assert_int_eq(client.error, 0);
+	ck_assert_int_eq(rig.streams.connections[0]->state, CONNECTION_LINGERING);
+
+	for (int i = 0; i < 5; i++) {
+		client_send(&client, "more", 4);
+		rig_round(&rig);
+	}
+	rig_expect_rest(&rig);
+	ck_assert_uint_eq(rig.status.connections_open, 1);
+	client_close(&client);
+	RIG_UNTIL(&rig, rig.status.connections_open == 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Its client does not close: two seconds, whatever it sends, and not a millisecond less. */
+START_TEST(lingers_so_long_and_no_longer)
+{
+	struct rig rig;
+	struct client client;
+	uint64_t begin;
+
+	rig_open(&rig, &service);
+	rig.exchange.once = true;
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "hello", 5);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	begin = rig.streams.next_sweep - CONNECTION_LINGER_USEC;
+
+	rig.loop.now = begin + CONNECTION_LINGER_USEC - 1000;
+	client_send(&client, "more", 4);
+	rig_round(&rig);
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.status.connections_open, 1);
+	rig.loop.now = begin + CONNECTION_LINGER_USEC;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.status.connections_open, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* A bad message: what was answered before it is sent, then the end. */
+START_TEST(bad_message_ends_it)
+{
+	struct rig rig;
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig.exchange.framing = FRAMING_LINE;
+	rig.exchange.message_max = 8;
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "good\nexactly8\nlonger than eight\nlost\n", 37);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	ck_assert(client_has(&client, "GOOD\nEXACTLY8\n"));
+	ck_assert_int_eq(client.error, 0);
+	client_close(&client);
+	RIG_UNTIL(&rig, rig.status.connections_open == 0);
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(unfinished_message_ends_it)
+{
+	struct rig rig;
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig.exchange.framing = FRAMING_LENGTH;
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "\0\0\0\2hi\0\0\0\12abc", 13);
+	half_close(&client);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	ck_assert_uint_eq(client.length, 6);
+	ck_assert_mem_eq(client.bytes, "\0\0\0\2HI", 6);
+	ck_assert_int_eq(client.error, 0);
+	ck_assert_uint_eq(rig.status.connections_open, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+static size_t count_descriptors(void)
+{
+	size_t count = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		int copy = dup(fd);
+
+		count += copy >= 0;
+		if (copy >= 0)
+			close(copy);
+	}
+	return count;
+}
+
+/* Where a connection is when its peer goes away without a good-bye. */
+enum stage {
+	STAGE_SILENT,
+	STAGE_ASKED,
+	STAGE_ANSWERED,
+	STAGE_HALF_CLOSED,
+	STAGE_SENDING,
+	STAGE_SENDING_HALF_CLOSED,
+	STAGE_UNFINISHED,
+	STAGE_LINGERING,
+	STAGE_COUNT,
+};
+
+static void come_to(struct rig *rig, struct client *client, enum stage stage)
+{
+	switch (stage) {
+	case STAGE_ASKED:
+		client_send(client, "hello", 5);
+		break;
+	case STAGE_ANSWERED:
+		client_send(client, "hello", 5);
+		RIG_UNTIL(rig, rig->status.bytes_out > 0);
+		break;
+	case STAGE_HALF_CLOSED:
+		client_send(client, "hello", 5);
+		half_close(client);
+		break;
+	case STAGE_SENDING:
+	case STAGE_SENDING_HALF_CLOSED:
+		(void)rig_flood(rig, client, 'x');
+		if (stage == STAGE_SENDING_HALF_CLOSED)
+			half_close(client);
+		break;
+	case STAGE_UNFINISHED:
+		rig->exchange.framing = FRAMING_LINE;
+		client_send(client, "hel", 3);
+		RIG_UNTIL(rig, rig->status.bytes_in > 0);
+		break;
+	case STAGE_LINGERING:
+		rig->exchange.once = true;
+		client_send(client, "hello", 5);
+		RIG_UNTIL(rig, client_is_over(client));
+		break;
+	case STAGE_SILENT:
+	case STAGE_COUNT:
+	default:
+		break;
+	}
+}
+
+/* A reset at any stage ends this connection, and nothing is left of it. */
+START_TEST(reset_at_any_stage)
+{
+	int way = _i / STAGE_COUNT;
+	struct rig rig;
+	struct client client, other;
+	size_t descriptors;
+
+	rig_open(&rig, &rig_tripling);
+	rig_connect(&rig, &other, way);
+	descriptors = count_descriptors();
+	rig_connect(&rig, &client, way);
+	come_to(&rig, &client, _i % STAGE_COUNT);
+	client_reset(&client);
+	RIG_UNTIL(&rig, rig.status.connections_open == 1);
+	ck_assert_uint_eq(count_descriptors(), descriptors);
+	rig_expect_rest(&rig);
+
+	rig.exchange.framing = FRAMING_STREAM;
+	client_send(&other, "x", 1);
+	RIG_UNTIL(&rig, client_has(&other, "xxx"));
+	client_close(&other);
+	RIG_UNTIL(&rig, rig.status.connections_open == 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* The server closes while a reply waits: all is released (a leak would show in ASan, valgrind). */
+START_TEST(closed_while_sending)
+{
+	struct rig rig;
+	struct client client;
+
+	rig_open(&rig, &rig_tripling);
+	rig_connect(&rig, &client, _i);
+	(void)rig_flood(&rig, &client, 'x');
+	connection_close(rig.streams.connections[0]);
+	ck_assert_uint_eq(rig.status.connections_open, 0);
+	ck_assert_uint_eq(rig.streams.count, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* A descriptor that can't be waited for is closed, and not counted as served. */
+START_TEST(refuses_what_epoll_refuses)
+{
+	struct rig rig;
+	int fd = memfd_create("no poll", MFD_CLOEXEC);
+
+	rig_open(&rig, &service);
+	ck_assert_int_eq(streams_take(&rig.streams, fd), -EPERM);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	ck_assert_uint_eq(rig.status.connections_open, 0);
+	ck_assert_uint_eq(rig.status.connections_served, 0);
+	ck_assert_uint_eq(rig.admission.open, 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Much in both directions at once, in pieces of all sizes: nothing is lost or mixed up. */
+START_TEST(duplex)
+{
+	struct rig rig;
+	struct client client;
+	char *bytes = malloc(MUCH);
+	size_t sent = 0;
+
+	for (size_t i = 0; i < MUCH; i++)
+		bytes[i] = (char)('a' + i % 23);
+	rig_open(&rig, &service);
+	rig_connect(&rig, &client, _i);
+	while (client.length < MUCH) {
+		size_t piece = MUCH - sent < sent % 70001 + 1 ? MUCH - sent : sent % 70001 + 1;
+		ssize_t n = send(client.fd, bytes + sent, piece, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n > 0)
+			sent += (size_t)n;
+		rig_round(&rig);
+		client_read(&client);
+		ck_assert(!client_is_over(&client));
+	}
+	for (size_t i = 0; i < MUCH; i++)
+		if (client.bytes[i] != bytes[i] - 'a' + 'A')
+			ck_abort_msg("wrong at %zu", i);
+	free(bytes);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+	        UNIT_LOOP("reading", answers_as_it_comes, 0, RIG_WAYS),
+	        UNIT_LOOP("reading", half_close_is_answered, 0, RIG_WAYS),
+	        UNIT_LOOP("reading", nothing_is_answered_with_an_end, 0, RIG_WAYS),
+	        UNIT_LOOP("reading", duplex, 0, RIG_WAYS),
+	        UNIT_LOOP("sending", slow_reader_costs_one_buffer, 0, RIG_WAYS),
+	        UNIT_LOOP("sending", goes_on_after_a_slow_reader, 0, RIG_WAYS),
+	        UNIT_LOOP("sending", short_writes, 0, RIG_WAYS),
+	        UNIT_LOOP("lingering", once_ends_gently, 0, RIG_WAYS),
+	        UNIT_LOOP("lingering", lingers_so_long_and_no_longer, 0, RIG_WAYS),
+	        UNIT_LOOP("lingering", bad_message_ends_it, 0, RIG_WAYS),
+	        UNIT_LOOP("lingering", unfinished_message_ends_it, 0, RIG_WAYS),
+	        UNIT_LOOP("reset", reset_at_any_stage, 0, RIG_WAYS * STAGE_COUNT),
+	        UNIT_LOOP("connection_close", closed_while_sending, 0, RIG_WAYS),
+	        UNIT_ONCE("connection_begin", refuses_what_epoll_refuses),
+	        {0},
+	};
+
+	return unit_run("connection", rows);
+}
