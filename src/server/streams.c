@@ -203,8 +203,11 @@ static uint64_t patience(const struct streams *streams, const struct connection 
 
 void streams_expect(struct streams *streams, uint64_t usec)
 {
-	if (usec < streams->next_sweep - streams->loop->now)
-		streams->next_sweep = streams->loop->now + usec;
+	uint64_t due = streams->loop->now + usec;
+
+	/* One that is overdue stays so. */
+	if (usec != PARSE_INFINITY && due < streams->next_sweep)
+		streams->next_sweep = due;
 }
 
 void streams_sweep(struct streams *streams)

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Tests of server/streams.h: accepting, limits, the table, sweeping. */
+
+#include <errno.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "net/socket.h"
+#include "rig.h"
+#include "server/connection.h"
+
+#define SECOND UINT64_C(1000000)
+
+static struct rig rig;
+static struct address server;
+
+/* A rig that listens; whole-program state, since each test is a process of its own or comes after
+ * the other's close. */
+static void open_listening(void)
+{
+	rig_open(&rig, &service);
+	server = rig_serve(&rig, "127.0.0.1", SOCK_STREAM);
+}
+
+static void connect_many(struct client *clients, size_t count)
+{
+	size_t before = rig.streams.count;
+
+	for (size_t i = 0; i < count; i++)
+		client_connect(&clients[i], &server);
+	RIG_UNTIL(&rig, rig.streams.count == before + count);
+}
+
+static void close_many(struct client *clients, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		client_close(&clients[i]);
+}
+
+static void expect_service(struct client *client)
+{
+	client->length = 0;
+	client_send(client, "hello", 5);
+	RIG_UNTIL(&rig, client_has(client, "HELLO"));
+}
+
+START_TEST(accepts_all)
+{
+	struct client clients[40];
+
+	open_listening();
+	connect_many(clients, 40);
+	for (int i = 0; i < 40; i++)
+		expect_service(&clients[i]);
+	ck_assert_uint_eq(rig.status.connections_open, 40);
+	ck_assert_uint_eq(rig.status.connections_served, 40);
+	close_many(clients, 40);
+	RIG_UNTIL(&rig, rig.status.connections_open == 0);
+	ck_assert_uint_eq(rig.admission.open, 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Exactly as many as allowed; one more is closed at once, and when one ends there is room for one.
+ */
+START_TEST(connections_max)
+{
+	struct client clients[3], extra;
+
+	open_listening();
+	rig.admission.maximum = 3;
+	connect_many(clients, 3);
+	for (int round = 1; round <= 2; round++) {
+		client_connect(&extra, &server);
+		RIG_UNTIL(&rig, client_is_over(&extra));
+		ck_assert_int_eq(extra.error, 0);
+		ck_assert_uint_eq(extra.length, 0);
+		client_close(&extra);
+		ck_assert_uint_eq(rig.status.connections_open, 3);
+		ck_assert_uint_eq(rig.status.refused[REFUSAL_CONNECTIONS_MAX], (unsigned)round);
+		for (int i = 0; i < 3; i++)
+			expect_service(&clients[i]);
+
+		client_close(&clients[round]);
+		RIG_UNTIL(&rig, rig.status.connections_open == 2);
+		connect_many(&clients[round], 1);
+	}
+	ck_assert_uint_eq(rig.status.connections_served, 5);
+	ck_assert_uint_eq(rig.status.connections_refused, 2);
+	close_many(clients, 3);
+	rig_close(&rig);
+}
+END_TEST
+
+static void connect_from(struct client *client, const char *host)
+{
+	struct address own = rig_address(host, 0);
+
+	client_open(client, socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	ck_assert_int_eq(bind(client->fd, &own.any, own.length), 0);
+	ck_assert_int_eq(connect(client->fd, &server.any, server.length), 0);
+}
+
+START_TEST(connections_max_per_source)
+{
+	struct client first[2], second, extra;
+
+	open_listening();
+	rig.admission.maximum_per_source = 2;
+	connect_from(&first[0], "127.0.0.1");
+	connect_from(&first[1], "127.0.0.1");
+	RIG_UNTIL(&rig, rig.streams.count == 2);
+	connect_from(&extra, "127.0.0.1");
+	RIG_UNTIL(&rig, client_is_over(&extra));
+	ck_assert_uint_eq(rig.status.refused[REFUSAL_PER_SOURCE], 1);
+	client_close(&extra);
+	connect_from(&second, "127.0.0.2");
+	RIG_UNTIL(&rig, rig.streams.count == 3);
+	expect_service(&second);
+	client_close(&first[0]);
+	RIG_UNTIL(&rig, rig.streams.count == 2);
+	connect_from(&first[0], "127.0.0.1");
+	RIG_UNTIL(&rig, rig.streams.count == 3);
+	expect_service(&first[0]);
+	close_many(first, 2);
+	client_close(&second);
+	RIG_UNTIL(&rig, rig.streams.count == 0);
+	ck_assert_ptr_null(rig.admission.sources);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Those that leave are replaced in the table by the last, which must know where it is. */
+START_TEST(table)
+{
+	static const int order[] = {0, 9, 4, 1, 8, 2, 7, 5};
+	struct client clients[10];
+	size_t left = 10;
+
+	open_listening();
+	connect_many(clients, 10);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		client_close(&clients[order[i]]);
+		left--;
+		RIG_UNTIL(&rig, rig.streams.count == left);
+		for (size_t j = 0; j < left; j++)
+			ck_assert_uint_eq(rig.streams.connections[j]->index, j);
+	}
+	expect_service(&clients[3]);
+	expect_service(&clients[6]);
+	close_many(clients, 10);
+	rig_close(&rig);
+}
+END_TEST
+
+/* All at once, in the same round. */
+START_TEST(many_end_together)
+{
+	struct client clients[100];
+
+	open_listening();
+	connect_many(clients, 100);
+	for (int i = 0; i < 100; i++)
+		client_close(&clients[i]);
+	RIG_UNTIL(&rig, rig.streams.count == 0);
+	connect_many(clients, 2);
+	expect_service(&clients[1]);
+	close_many(clients, 2);
+	rig_close(&rig);
+}
+END_TEST
+
+/* The soft limit becomes so many more descriptors than are open now. Returns what it was. */
+static struct rlimit limit_descriptors(unsigned more)
+{
+	struct rlimit before, limit;
+	int next = dup(rig.endpoints[0].fd);
+
+	close(next);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = before;
+	limit.rlim_cur = (rlim_t)next + more;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return before;
+}
+
+/* Out of descriptors: those that are connected go on, nothing spins, and as soon as one ends the
+ * next is accepted. */
+START_TEST(out_of_descriptors)
+{
+	struct client clients[5];
+	struct rlimit before;
+
+	open_listening();
+	for (int i = 0; i < 5; i++)
+		client_connect(&clients[i], &server);
+	before = limit_descriptors(2);
+	RIG_UNTIL(&rig, rig.streams.paused);
+	ck_assert_uint_eq(rig.streams.count, 2);
+	rig_expect_rest(&rig);
+	expect_service(&clients[0]);
+	expect_service(&clients[1]);
+	ck_assert_uint_eq(rig.status.connections_refused, 0);
+
+	/* A client's descriptor is one, and its connection's another. */
+	client_close(&clients[0]);
+	RIG_UNTIL(&rig, rig.streams.count == 3);
+	expect_service(&clients[2]);
+	expect_service(&clients[3]);
+	RIG_UNTIL(&rig, rig.streams.paused);
+	rig_expect_rest(&rig);
+
+	/* Room that nobody of ours made: a timer tries again. */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	rig_expect_rest(&rig);
+	streams_resume(&rig.streams);
+	RIG_UNTIL(&rig, rig.streams.count == 4);
+	expect_service(&clients[4]);
+	ck_assert(!rig.streams.paused);
+	close_many(clients, 5);
+	rig_close(&rig);
+}
+END_TEST
+
+/* To stop while paused, and to resume what is stopped, are both nothing. */
+START_TEST(stops_while_paused)
+{
+	struct client clients[3];
+	struct rlimit before;
+
+	open_listening();
+	for (int i = 0; i < 3; i++)
+		client_connect(&clients[i], &server);
+	before = limit_descriptors(2);
+	RIG_UNTIL(&rig, rig.streams.paused);
+	streams_stop(&rig.streams);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	streams_resume(&rig.streams);
+	client_close(&clients[0]);
+	RIG_UNTIL(&rig, rig.streams.count == 1);
+	rig_expect_rest(&rig);
+	expect_service(&clients[1]);
+	close_many(clients, 3);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Who connects after the stop is left to whoever holds the socket next; who is connected is served.
+ */
+START_TEST(stops)
+{
+	struct client before, after;
+
+	open_listening();
+	connect_many(&before, 1);
+	streams_stop(&rig.streams);
+	client_connect(&after, &server);
+	rig_expect_rest(&rig);
+	ck_assert_uint_eq(rig.streams.count, 1);
+	expect_service(&before);
+	ck_assert_uint_eq(client_read(&after), 0);
+	ck_assert(!client_is_over(&after));
+	client_close(&before);
+	client_close(&after);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Gone before it was accepted (ECONNABORTED on other systems): the next is served. */
+START_TEST(reset_in_the_backlog)
+{
+	struct client gone, client;
+
+	open_listening();
+	client_connect(&gone, &server);
+	client_reset(&gone);
+	client_connect(&client, &server);
+	expect_service(&client);
+	RIG_UNTIL(&rig, rig.streams.count == 1);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Silent for exactly so long: closed, and those that were active meanwhile are not. */
+START_TEST(sweeps_the_silent)
+{
+	struct client silent, active;
+	uint64_t begin;
+
+	open_listening();
+	rig.streams.idle_timeout = 10 * SECOND;
+	connect_many(&silent, 1);
+	/* At a whole millisecond, as silence is measured in. */
+	begin = rig.loop.now = (rig.loop.now / 1000 + 1000) * 1000;
+	expect_service(&silent);
+	connect_many(&active, 1);
+	ck_assert_uint_eq(rig.loop.now, begin);
+	ck_assert_uint_le(rig.streams.next_sweep, begin + 10 * SECOND);
+
+	rig.loop.now = begin + 6 * SECOND;
+	expect_service(&active);
+	ck_assert_uint_le(rig.streams.next_sweep, begin + 10 * SECOND);
+
+	rig.loop.now = begin + 10 * SECOND - 1;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.streams.count, 2);
+	/* At most a tenth of a second late. */
+	ck_assert_uint_gt(rig.streams.next_sweep, rig.loop.now);
+	ck_assert_uint_le(rig.streams.next_sweep, begin + 10 * SECOND + SECOND / 10);
+
+	rig.loop.now = begin + 10 * SECOND;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.streams.count, 1);
+	ck_assert_uint_eq(rig.streams.next_sweep, begin + 16 * SECOND);
+	RIG_UNTIL(&rig, client_is_over(&silent));
+	ck_assert_int_eq(silent.error, 0);
+	expect_service(&active);
+	client_close(&silent);
+	client_close(&active);
+	rig_close(&rig);
+}
+END_TEST
+
+/* One that does not read its answers is silent, too. */
+START_TEST(sweeps_who_never_reads)
+{
+	struct client client;
+
+	open_listening();
+	rig.streams.idle_timeout = 10 * SECOND;
+	connect_many(&client, 1);
+	(void)rig_flood(&rig, &client, 'x');
+	rig.loop.now += 9 * SECOND;
+	rig_expect_rest(&rig);
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.streams.count, 1);
+	rig.loop.now += SECOND;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.streams.count, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(sweeps_many)
+{
+	struct client clients[64];
+
+	open_listening();
+	rig.streams.idle_timeout = 10 * SECOND;
+	connect_many(clients, 64);
+	rig.loop.now += 5 * SECOND;
+	for (int i = 0; i < 64; i += 3)
+		expect_service(&clients[i]);
+	rig.loop.now += 5 * SECOND;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.streams.count, 22);
+	for (int i = 0; i < 64; i += 3)
+		expect_service(&clients[i]);
+	close_many(clients, 64);
+	rig_close(&rig);
+}
+END_TEST
+
+/* A connection that comes while a sweep is overdue does not put it off. */
+START_TEST(overdue_sweep_stays_due)
+{
+	struct client silent, late;
+	uint64_t due;
+
+	open_listening();
+	rig.streams.idle_timeout = 10 * SECOND;
+	connect_many(&silent, 1);
+	due = rig.streams.next_sweep;
+	rig.loop.now = due + 5000;
+	connect_many(&late, 1);
+	ck_assert_uint_eq(rig.streams.next_sweep, due);
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.streams.count, 1);
+	ck_assert_uint_eq(rig.streams.next_sweep, due + 5000 + 10 * SECOND);
+	client_close(&silent);
+	client_close(&late);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Without an idle timeout nothing is ever due, but for those that linger. */
+START_TEST(never_sweeps)
+{
+	struct client silent, done;
+
+	open_listening();
+	connect_many(&silent, 1);
+	ck_assert_uint_eq(rig.streams.next_sweep, UINT64_MAX);
+	rig.exchange.once = true;
+	connect_many(&done, 1);
+	expect_service(&done);
+	ck_assert_uint_ne(rig.streams.next_sweep, UINT64_MAX);
+	rig.loop.now = rig.streams.next_sweep;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.streams.count, 1);
+	ck_assert_uint_eq(rig.streams.next_sweep, UINT64_MAX);
+	client_close(&silent);
+	client_close(&done);
+	rig_close(&rig);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+	        UNIT_ONCE("accepting", accepts_all),
+	        UNIT_ONCE("accepting", reset_in_the_backlog),
+	        UNIT_ONCE("limits", connections_max),
+	        UNIT_ONCE("limits", connections_max_per_source),
+	        UNIT_ONCE("limits", out_of_descriptors),
+	        UNIT_ONCE("table", table),
+	        UNIT_ONCE("table", many_end_together),
+	        UNIT_ONCE("streams_stop", stops),
+	        UNIT_ONCE("streams_stop", stops_while_paused),
+	        UNIT_ONCE("streams_sweep", sweeps_the_silent),
+	        UNIT_ONCE("streams_sweep", sweeps_who_never_reads),
+	        UNIT_ONCE("streams_sweep", sweeps_many),
+	        UNIT_ONCE("streams_sweep", overdue_sweep_stays_due),
+	        UNIT_ONCE("streams_sweep", never_sweeps),
+	        {0},
+	};
+
+	return unit_run("streams", rows);
+}
