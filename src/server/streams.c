@@ -146,6 +146,10 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			pause_accepting(streams);
+		/* Somebody who shares the socket shut it down (or ss -K): it would be ready for
+		 * ever. */
+		else if (errno == EINVAL)
+			loop_remove(streams->loop, listener->fd);
 		/* Anything else concerns this one connection: it is gone before we came
 		 * (accept(2)). */
 		if (errno != EINTR && errno != ECONNABORTED)

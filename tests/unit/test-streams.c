@@ -283,6 +283,23 @@ START_TEST(reset_in_the_backlog)
 }
 END_TEST
 
+/* A welcoming socket that somebody shut down (ss -K does it) is never ready to accept and always
+ * ready: it is left alone, and the others are served. */
+START_TEST(dead_listener)
+{
+	struct client client;
+
+	open_listening();
+	ck_assert_int_eq(shutdown(rig.endpoints[0].fd, SHUT_RDWR), 0);
+	rig_expect_rest(&rig);
+	server = rig_serve(&rig, "127.0.0.1", SOCK_STREAM);
+	client_connect(&client, &server);
+	expect_service(&client);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* Silent for exactly so long: closed, and those that were active meanwhile are not. */
 START_TEST(sweeps_the_silent)
 {
@@ -413,6 +430,7 @@ int main(void)
 	const struct unit_row rows[] = {
 	        UNIT_ONCE("accepting", accepts_all),
 	        UNIT_ONCE("accepting", reset_in_the_backlog),
+	        UNIT_ONCE("accepting", dead_listener),
 	        UNIT_ONCE("limits", connections_max),
 	        UNIT_ONCE("limits", connections_max_per_source),
 	        UNIT_ONCE("limits", out_of_descriptors),
