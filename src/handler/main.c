@@ -63,8 +63,10 @@ static int converse(const struct conversation *conversation, const struct exchan
 
 	/* A vanished peer is that connection's end; in a pipeline SIGPIPE ends us, as is usual
 	 * there. */
-	if (conversation->is_socket)
+	if (conversation->is_socket) {
 		(void)signal(SIGPIPE, SIG_IGN);
+		socket_send_at_once(conversation->out);
+	}
 	r = filter_run(conversation->in, conversation->out, options, &failure);
 	if (conversation->is_socket) {
 		if (peer_is_gone(r))

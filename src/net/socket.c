@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "net/socket.h"
 
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -131,4 +132,11 @@ int socket_get_name(int fd, struct address *ret_address)
 		return negative_errno();
 	*ret_address = address;
 	return 0;
+}
+
+void socket_send_at_once(int fd)
+{
+	const int on = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }

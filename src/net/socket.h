@@ -34,3 +34,8 @@ int socket_open(const struct address *address, int type);
 
 /* The socket's own address. Returns 0 or a negative errno of getsockname(2). */
 int socket_get_name(int fd, struct address *ret_address);
+
+/* Has what is sent over a TCP socket, or over those accepted from it, leave at once (tcp(7)
+ * TCP_NODELAY): an answer must not wait until the one before it is acknowledged. Others need none.
+ */
+void socket_send_at_once(int fd);

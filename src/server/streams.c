@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/socket.h"
 #include "server/connection.h"
 #include "util/error.h"
 #include "util/parse.h"
@@ -170,6 +171,7 @@ int streams_welcome(struct streams *streams, int fd)
 	        .fd = fd,
 	};
 	streams->listeners = listener;
+	socket_send_at_once(fd);
 	return begin_accepting(listener);
 }
 
@@ -182,6 +184,7 @@ int streams_take(struct streams *streams, int fd)
 		(void)close(fd);
 		return r;
 	}
+	socket_send_at_once(fd);
 	return connection_begin(streams, fd, place);
 }
 

@@ -3,6 +3,7 @@
 /* Tests of server/streams.h: accepting, limits, the table, sweeping. */
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -58,6 +59,48 @@ START_TEST(accepts_all)
 	close_many(clients, 40);
 	RIG_UNTIL(&rig, rig.status.connections_open == 0);
 	ck_assert_uint_eq(rig.admission.open, 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Replies to several small pieces do not wait for one another's acknowledgement (tcp(7)). */
+START_TEST(sends_at_once)
+{
+	struct client client;
+	int value = 0;
+	socklen_t length = sizeof(value);
+
+	open_listening();
+	connect_many(&client, 1);
+	ck_assert_int_eq(getsockopt(rig.streams.connections[0]->fd, IPPROTO_TCP, TCP_NODELAY,
+	                            &value, &length),
+	                 0);
+	ck_assert_int_ne(value, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* The same of one that was handed over connected: over a real connection, whose socket the test
+ * accepts itself. */
+START_TEST(sends_at_once_over_a_connection_taken)
+{
+	struct address address = rig_address("127.0.0.1", 0);
+	struct client client;
+	int value = 0, listener = socket_open(&address, SOCK_STREAM), fd;
+	socklen_t length = sizeof(value);
+
+	ck_assert_int_eq(socket_get_name(listener, &address), 0);
+	client_connect(&client, &address);
+	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	close(listener);
+	rig_open(&rig, &service);
+	rig_serve_fd(&rig, fd, AF_INET, ENDPOINT_CONNECTED);
+	ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &length), 0);
+	ck_assert_int_ne(value, 0);
+	expect_service(&client);
+	client_close(&client);
 	rig_close(&rig);
 }
 END_TEST
@@ -429,6 +472,8 @@ int main(void)
 {
 	const struct unit_row rows[] = {
 	        UNIT_ONCE("accepting", accepts_all),
+	        UNIT_ONCE("accepting", sends_at_once),
+	        UNIT_ONCE("accepting", sends_at_once_over_a_connection_taken),
 	        UNIT_ONCE("accepting", reset_in_the_backlog),
 	        UNIT_ONCE("accepting", dead_listener),
 	        UNIT_ONCE("limits", connections_max),
