@@ -111,7 +111,6 @@ static int explain(struct options *options, int failure, const char *word)
 
 int options_next(struct options *options)
 {
-	int word = optind > 0 ? optind : 1;
 	int value = getopt_long(options->argc, options->argv, options->letters,
 	                        options->long_options, NULL);
 
@@ -120,13 +119,9 @@ int options_next(struct options *options)
 		options->next_operand = optind;
 		return OPTIONS_END;
 	}
-	if (value == '?' || value == ':') {
-		/* getopt moves operands behind options: the word it choked on is the one before
-		 * optind. */
-		if (optind > word)
-			word = optind - 1;
-		return explain(options, value, options->argv[word]);
-	}
+	/* The word that it choked on is the one before optind, wherever operands stood. */
+	if (value == '?' || value == ':')
+		return explain(options, value, options->argv[optind - 1]);
 
 	const struct option_row *row = row_of(options, value);
 
