@@ -66,7 +66,7 @@ static bool tell_kind(const struct socket_facts *facts, enum endpoint_kind *ret_
 	return true;
 }
 
-/* Takes over a descriptor that somebody passed under a name. */
+/* Takes over a descriptor that somebody passed under a name; it is close-on-exec already. */
 static int adopt(struct endpoints *endpoints, int fd, const char *name, char *error)
 {
 	_cleanup_close_ int owned = fd;
@@ -85,8 +85,8 @@ static int adopt(struct endpoints *endpoints, int fd, const char *name, char *er
 		         socket_print_kind(&facts, kind_text));
 		return -EPROTOTYPE;
 	}
-	if ((r = descriptor_set_nonblocking(fd, true)) < 0 ||
-	    (r = descriptor_set_cloexec(fd, true)) < 0) {
+	r = descriptor_set_nonblocking(fd, true);
+	if (r < 0) {
 		snprintf(error, ENDPOINTS_ERROR_MAX, "socket '%.255s': %s", name, strerror(-r));
 		return r;
 	}
