@@ -10,6 +10,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct stage {
 	int input;                    /* what becomes descriptor 0 */
 	int passed[STAGE_PASSED_MAX]; /* what become descriptors 3… */
 	int count;                    /* of those */
+	bool no_output;               /* descriptor 1 is closed */
 	const char *pid;              /* LISTEN_PID; NULL: none; "self": the process itself */
 	const char *fds, *names;      /* LISTEN_FDS, LISTEN_FDNAMES; NULL: none */
 };
@@ -71,6 +73,8 @@ static inline void stage_enter(const struct stage *stage)
 		copies[1 + i] =
 		        stage->passed[i] < 0 ? -1 : fcntl(stage->passed[i], F_DUPFD, STAGE_HIGH);
 	stage_put(copies[0], STDIN_FILENO);
+	if (stage->no_output)
+		(void)close(STDOUT_FILENO);
 	for (int fd = 3; fd < STAGE_HIGH; fd++)
 		(void)close(fd);
 	for (int i = 0; i < stage->count; i++)

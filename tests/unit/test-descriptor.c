@@ -3,16 +3,42 @@
 /* Tests of util/descriptor.h and of what util/cleanup.h does to descriptors. */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/descriptor.h"
 #include "util/error.h"
+
+/* How many of the next calls a signal interrupts. */
+static int interrupted_writes, interrupted_polls;
+
+/* In the place of libc's. */
+ssize_t write(int fd, const void *bytes, size_t length)
+{
+	if (interrupted_writes > 0) {
+		interrupted_writes--;
+		errno = EINTR;
+		return -1;
+	}
+	return syscall(SYS_write, fd, bytes, length);
+}
+
+int poll(struct pollfd *fds, nfds_t count, int msec)
+{
+	if (interrupted_polls > 0) {
+		interrupted_polls--;
+		errno = EINTR;
+		return -1;
+	}
+	return ppoll(fds, count, msec < 0 ? NULL : &(struct timespec){.tv_sec = msec / 1000}, NULL);
+}
 
 /* More than any pipe or socket buffer of the kernel's default sizes holds. */
 #define MUCH (4U << 20)
@@ -60,7 +86,12 @@ START_TEST(writes_all)
 	struct reader reader = {.fd = ends[0]};
 
 	ck_assert_int_eq(pthread_create(&thread, NULL, read_all, &reader), 0);
+	interrupted_writes = interrupted_polls = 2;
 	ck_assert_int_eq(descriptor_write_all(ends[1], bytes, MUCH), 0);
+	ck_assert_int_eq(interrupted_writes, 0);
+	if (_i % 2 == 1)
+		ck_assert_int_eq(interrupted_polls, 0);
+	interrupted_polls = 0;
 	close(ends[1]);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	ck_assert_uint_eq(reader.count, MUCH);

@@ -128,12 +128,14 @@ START_TEST(writes_to_the_journal)
 	ck_assert_str_eq(rest(ends[0], text), "<4>one\n<6>two\n");
 
 	/* The variable is inherited by who has another standard error. */
-	set_journal(status.st_dev, status.st_ino + 1);
-	redirect(-1, ends[1]);
-	report(LOG_INFO, "three");
-	restore();
 	snprintf(expected, sizeof(expected), "%.32s: three\n", program_invocation_short_name);
-	ck_assert_str_eq(rest(ends[0], text), expected);
+	for (int other = 0; other < 2; other++) {
+		set_journal(status.st_dev + (dev_t)other, status.st_ino + (ino_t)!other);
+		redirect(-1, ends[1]);
+		report(LOG_INFO, "three");
+		restore();
+		ck_assert_str_eq(rest(ends[0], text), expected);
+	}
 	ck_assert_int_eq(unsetenv("JOURNAL_STREAM"), 0);
 	close(ends[0]);
 	close(ends[1]);
@@ -153,6 +155,24 @@ START_TEST(keeps_out_of_a_conversation)
 	ck_assert_str_eq(rest(ends[0], text), "");
 	ck_assert_str_eq(logged, "trouble 7%");
 	ck_assert_int_eq(logged_priority, LOG_DAEMON | LOG_ERR);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+/* A terminal is descriptors 0 and 2 as well, and that is where its user looks. */
+START_TEST(writes_where_it_reads_if_that_is_no_socket)
+{
+	char text[4096], expected[128];
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	redirect(ends[1], ends[1]);
+	report(LOG_ERR, "trouble");
+	restore();
+	snprintf(expected, sizeof(expected), "%.32s: trouble\n", program_invocation_short_name);
+	ck_assert_str_eq(rest(ends[0], text), expected);
+	ck_assert_str_eq(logged, "");
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -214,6 +234,7 @@ int main(void)
 	        UNIT_ONCE("report", writes_plain_lines),
 	        UNIT_ONCE("report", writes_to_the_journal),
 	        UNIT_ONCE("report", keeps_out_of_a_conversation),
+	        UNIT_ONCE("report", writes_where_it_reads_if_that_is_no_socket),
 	        UNIT_ONCE("report", escapes_what_a_stranger_sent),
 	        UNIT_LOOP("report", bounds_a_line, 0, 2),
 	        UNIT_ONCE("report", does_without_standard_error),

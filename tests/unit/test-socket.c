@@ -413,6 +413,8 @@ END_TEST
 
 START_TEST(leaves_what_is_no_socket)
 {
+	char target[sizeof(path) + 8];
+	struct address stale;
 	struct stat status;
 
 	make_directory();
@@ -431,6 +433,21 @@ START_TEST(leaves_what_is_no_socket)
 	ck_assert_int_eq(symlink("nowhere", path), 0);
 	ck_assert_int_eq(socket_open(&address, SOCK_STREAM), -EADDRINUSE);
 	ck_assert_int_eq(lstat(path, &status), 0);
+	ck_assert_int_eq(unlink(path), 0);
+
+	/* Nor through one that leads to a stale socket. */
+	int gone;
+
+	snprintf(target, sizeof(target), "%s-gone", path);
+	ck_assert_int_eq(address_from_path(target, &stale), 0);
+	gone = socket_open(&stale, SOCK_STREAM);
+	ck_assert_int_ge(gone, 0);
+	close(gone);
+	ck_assert_int_eq(symlink(target, path), 0);
+	ck_assert_int_eq(socket_open(&address, SOCK_STREAM), -EADDRINUSE);
+	ck_assert_int_eq(lstat(path, &status), 0);
+	ck_assert(S_ISLNK(status.st_mode));
+	ck_assert_int_eq(unlink(target), 0);
 	remove_directory();
 
 	ck_assert_int_eq(socket_open(&address, SOCK_STREAM), -ENOENT);
