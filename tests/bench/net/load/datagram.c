@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * datagram: UDP messages from one socket; each is known by its number, and found again in its reply.
+ * datagram: UDP messages from one socket; each is known by its number, and found again in its
+ * reply.
  *
  *      datagram SERVER SIZE OUTSTANDING RATE SEGMENTS
  *

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * bare-epoll: the loop that everything is compared to: one thread, level-triggered epoll, one buffer
- * for all connections. No limits, no timers, no log. With -DCOPY it answers with what it got.
+ * bare-epoll: the loop that everything is compared to: one thread, level-triggered epoll, one
+ * buffer for all connections. No limits, no timers, no log. With -DCOPY it answers with what it
+ * got.
  */
 
 #include <errno.h>
@@ -102,8 +103,8 @@ static void accept_some(int fd)
 int main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS];
-	struct connection listener = {.fd = peer_open(argc > 1 ? argv[1] : "12000",
-	                                              SOCK_STREAM | SOCK_NONBLOCK)};
+	struct connection listener = {
+	        .fd = peer_open(argc > 1 ? argv[1] : "12000", SOCK_STREAM | SOCK_NONBLOCK)};
 
 	epoll_fd = epoll_create1(0);
 	watch(&listener, EPOLL_CTL_ADD, EPOLLIN);
