@@ -3,12 +3,13 @@
 
 import dataclasses
 import getpass
-import os
 import pathlib
 import shutil
 import socket
 import subprocess
 import time
+
+import processes
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Vector code on purpose: what a distribution's -O2 leaves scalar would only make peers look bad.
@@ -177,7 +178,7 @@ class Running:
         self.log = open(context.folder / "server.log", "ab")
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-            preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}))
+            preexec_fn=lambda: processes.take_core(SERVER_CORE))
 
     def __enter__(self):
         deadline = time.monotonic() + START_SECONDS

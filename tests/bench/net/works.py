@@ -3,7 +3,6 @@
 
 import dataclasses
 import json
-import os
 import subprocess
 import time
 
@@ -25,7 +24,7 @@ class Work:
     text: str = "english"
     reference: str = "bare epoll"
     bulk: bool = False
-    crowd: bool = False  # more connections than a server with a process for each can be asked for
+    crowd: bool = False  # nothing to ask a server with a process for each connection for
     measure: object = None  # function: how it is measured, if not by asking for a while
 
     def takes(self, server):
@@ -44,7 +43,7 @@ class Load:
         self.process = subprocess.Popen(
             [context.built(work.load), running.address, *texts, *map(str, work.arguments)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE}))
+            preexec_fn=lambda: processes.take_core(LOAD_CORE))
         self.expect()
 
     def expect(self):
@@ -134,7 +133,8 @@ WORKS = [
     ping_pong("tcp-1", "TCP ping-pong, 32 bytes, 1 connection", "tcp", 1),
     ping_pong("tcp-64", "TCP ping-pong, 64 connections", "tcp", 64),
     ping_pong("tcp-1000", "TCP ping-pong, 1,000 connections", "tcp", 1000, crowd=True),
-    ping_pong("tcp-64x16", "TCP, 16 in flight on each of 64", "tcp", 64, in_flight=16),
+    ping_pong("tcp-64x16", "TCP, 16 in flight on each of 64", "tcp", 64, in_flight=16,
+              crowd=True),
     Work("tcp-each", "TCP, a connection for each request, 16 at a time", "tcp", "each", (16, 32)),
     ping_pong("tcp-stuck", "TCP ping-pong, 64 connections beside 100 that never read", "tcp", 64,
               stuck=100, crowd=True),
