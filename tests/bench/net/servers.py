@@ -34,9 +34,10 @@ class Server:
 class Context:
     """Where things are built, and our programs."""
 
-    def __init__(self, folder, programs):
+    def __init__(self, folder, programs, baseline=None):
         self.folder = pathlib.Path(folder)
         self.programs = pathlib.Path(programs)
+        self.baseline = pathlib.Path(baseline) if baseline else None
 
     def built(self, name):
         return str(self.folder / name)
@@ -46,10 +47,17 @@ def role(kind):
     return "datagram" if kind == "udp" else "stream"
 
 
-def ours(context, kind, address):
+def daemon(folder, kind, address):
     where = address if kind == "unix" else f"127.0.0.1:{address}"
-    return [str(context.programs / "uppercased"), f"--listen-{role(kind)}={where}",
-            "--idle-timeout=infinity"]
+    return [str(folder / "uppercased"), f"--listen-{role(kind)}={where}"]
+
+
+def ours(context, kind, address):
+    return daemon(context.programs, kind, address)
+
+
+def baseline(context, kind, address):
+    return daemon(context.baseline, kind, address)
 
 
 def built(name):
@@ -103,6 +111,7 @@ SERVERS = [
            source="bare-epoll.c"),
     Server("recvfrom/sendto", built("plain-udp"), ("udp",), source="plain-udp.c"),
     Server("uppercased", ours, answers="unicode"),
+    Server("uppercased, baseline", baseline, answers="unicode"),
     Server("libuv", built_with_role("libuv"), source="libuv.c", libraries=("-luv",)),
     Server("libevent", built_with_role("libevent"), source="libevent.c",
            libraries=("-levent_core",)),
@@ -140,9 +149,10 @@ def why_missing(context, server):
         return f"no {server.needs} in PATH"
     if server.source:
         return compile_one(context, server)
-    program = server.command(context, "tcp", "1")[0]
+    if server.name == "uppercased, baseline":
+        return None if context.baseline else "no --baseline"
     if "uppercase" in server.name and not (context.programs / "uppercased").exists():
-        return f"no {program}"
+        return f"no uppercased in {context.programs.name}"
     return None
 
 
