@@ -5,17 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <systemd/sd-daemon.h>
 
 #include "net/socket.h"
+#include "server/voice.h"
 #include "server/worker.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/parse.h"
-#include "util/report.h"
-
-/* STATUS is sent this often at most, and never while nothing happens. */
-#define STATUS_EVERY_USEC UINT64_C(1000000)
 
 struct server {
 	const struct server_options *options;
@@ -24,11 +20,10 @@ struct server {
 	struct rate *rate;      /* owned; NULL: no limit */
 	struct worker *workers; /* owned; the first is the main thread's */
 	unsigned count;
-	struct timer status_timer, idle_timer, drain_timer;
+	struct voice voice;
+	struct timer idle_timer, drain_timer;
 
-	bool welcomes;    /* has a welcoming or a datagram socket, not one conversation */
-	bool has_manager; /* there is one to notify */
-	uint64_t last_status;
+	bool welcomes; /* has a welcoming or a datagram socket, not one conversation */
 	_Atomic bool draining;
 	_Atomic bool has_news; /* another worker was active since the last status */
 	int news_fd;           /* owned: an eventfd by which other workers say so */
@@ -45,31 +40,23 @@ static void finish(struct server *server)
 	loop_wake_control(main_loop(server));
 }
 
-static void sum_status(const struct server *server, struct status *ret_sum)
+static void sum_status(void *userdata, struct status *ret_sum)
 {
+	struct server *server = userdata;
+
+	/* What other workers count from here on is news again. */
+	atomic_store(&server->has_news, false);
 	memset(ret_sum, 0, sizeof(*ret_sum));
 	for (unsigned i = 0; i < server->count; i++)
 		status_add(ret_sum, &server->workers[i].status);
 }
 
-static uint64_t count_open(const struct server *server)
+static uint64_t count_open(struct server *server)
 {
 	struct status sum;
 
 	sum_status(server, &sum);
 	return sum.connections_open;
-}
-
-static void send_status(void *userdata)
-{
-	struct server *server = userdata;
-	char text[STATUS_TEXT_MAX];
-	struct status sum;
-
-	server->last_status = main_loop(server)->now;
-	atomic_store(&server->has_news, false);
-	sum_status(server, &sum);
-	(void)sd_notifyf(false, "STATUS=%s", status_print(&sum, text));
 }
 
 /* A deadline that infinity as a time span never comes to. */
@@ -85,7 +72,7 @@ static void begin_draining(struct server *server)
 		finish(server);
 		return;
 	}
-	(void)sd_notify(false, "STOPPING=1");
+	voice_stopping(&server->voice);
 	timer_set(&server->drain_timer,
 	          after(main_loop(server)->now, server->options->drain_timeout));
 	for (unsigned i = 0; i < server->count; i++)
@@ -117,16 +104,9 @@ static void drain_out(void *userdata)
 /* Data came or went somewhere: whatever depends on that. In the main thread. */
 static void take_notice(struct server *server)
 {
-	uint64_t now = main_loop(server)->now;
-
 	if ((server->draining || !server->welcomes) && count_open(server) == 0)
 		finish(server);
-	if (!server->has_manager)
-		return;
-	if (now - server->last_status >= STATUS_EVERY_USEC)
-		send_status(server);
-	else if (server->status_timer.deadline == TIMER_NEVER)
-		timer_set(&server->status_timer, server->last_status + STATUS_EVERY_USEC);
+	voice_active(&server->voice);
 }
 
 /* In the worker's thread. The main one is woken once per status, or whenever the end is near. */
@@ -164,13 +144,11 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 static int on_status_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
                             void *userdata)
 {
-	char text[STATUS_TEXT_MAX];
-	struct status sum;
+	const struct server *server = userdata;
 
 	(void)source;
 	(void)signal;
-	sum_status(userdata, &sum);
-	report(LOG_NOTICE, "%s", status_print(&sum, text));
+	voice_log_status(&server->voice);
 	return 0;
 }
 
@@ -208,7 +186,7 @@ static int add_control(struct server *server)
 	int r;
 
 	if ((r = add_signals(server)) < 0 ||
-	    (r = timer_init(&server->status_timer, loop, send_status, server)) < 0 ||
+	    (r = voice_init(&server->voice, loop, sum_status, server)) < 0 ||
 	    (r = timer_init(&server->idle_timer, loop, idle_out, server)) < 0 ||
 	    (r = timer_init(&server->drain_timer, loop, drain_out, server)) < 0 ||
 	    (r = sd_event_set_watchdog(loop->control, true)) < 0)
@@ -308,7 +286,6 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 		r = worker_start(&server->workers[w]);
 	if (r < 0)
 		return r;
-	server->has_manager = getenv("NOTIFY_SOCKET") != NULL;
 	if (endpoints->activation != ACTIVATION_OWN)
 		timer_set(&server->idle_timer,
 		          after(main_loop(server)->now, server->options->exit_idle_time));
@@ -319,7 +296,7 @@ static void server_free(struct server *server)
 {
 	for (unsigned i = 0; i < server->count; i++)
 		worker_join(&server->workers[i]);
-	timer_free(&server->status_timer);
+	voice_free(&server->voice);
 	timer_free(&server->idle_timer);
 	timer_free(&server->drain_timer);
 	for (unsigned i = 0; i < server->count; i++)
@@ -334,18 +311,13 @@ int server_run(const struct server_options *options, struct endpoints *endpoints
                const char **ret_what)
 {
 	_cleanup_(server_free) struct server server = {.options = options, .news_fd = -1};
-	char text[STATUS_TEXT_MAX];
-	struct status sum;
 	int r = start(&server, endpoints, ret_what);
 
 	if (r < 0)
 		return r;
-	sum_status(&server, &sum);
-	(void)sd_notifyf(false, "READY=1\nSTATUS=%s", status_print(&sum, text));
-	server.last_status = main_loop(&server)->now;
+	voice_ready(&server.voice);
 	*ret_what = "event loop";
 	r = loop_run(main_loop(&server));
-	sum_status(&server, &sum);
-	(void)sd_notifyf(false, "STOPPING=1\nSTATUS=%s", status_print(&sum, text));
+	voice_stopping(&server.voice);
 	return r;
 }

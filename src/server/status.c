@@ -94,3 +94,35 @@ const char *status_print(const struct status *status, char text[static STATUS_TE
 	    status->bytes_out);
 	return text;
 }
+
+bool status_has_refusals(const struct status *status, const struct status *before)
+{
+	return status->connections_refused != before->connections_refused ||
+	       status->datagrams_refused != before->datagrams_refused;
+}
+
+const char *status_print_refusals(const struct status *status, const struct status *before,
+                                  char text[static STATUS_TEXT_MAX])
+{
+	struct writer writer = {.text = text};
+	struct status since = {
+	        .connections_refused = status->connections_refused - before->connections_refused,
+	        .datagrams_refused = status->datagrams_refused - before->datagrams_refused};
+	const char *between = "";
+
+	for (unsigned why = 0; why < REFUSAL_COUNT; why++)
+		since.refused[why] = status->refused[why] - before->refused[why];
+	if (!status_has_refusals(status, before))
+		return NULL;
+	add(&writer, "refused ");
+	if (since.connections_refused > 0) {
+		add(&writer, "connections: %" PRIu64, since.connections_refused);
+		add_reasons(&writer, &since, REFUSAL_CONNECTIONS_MAX, REFUSAL_MEMORY);
+		between = ", ";
+	}
+	if (since.datagrams_refused > 0) {
+		add(&writer, "%sdatagrams: %" PRIu64, between, since.datagrams_refused);
+		add_reasons(&writer, &since, REFUSAL_OWN_PORT, REFUSAL_SEND_FAILED);
+	}
+	return text;
+}

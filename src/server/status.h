@@ -8,6 +8,7 @@
  */
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,6 +59,14 @@ void status_add(struct status *sum, const struct status *other);
 /* "Connections: 1 open, 7 served, 0 refused. Datagrams: 5 answered, 2 refused (own port 2). Bytes:
  * 60 in, 60 out." Returns text. */
 const char *status_print(const struct status *status, char text[static STATUS_TEXT_MAX]);
+
+/* Was anything refused that was not before? */
+bool status_has_refusals(const struct status *status, const struct status *before);
+
+/* "refused connections: 17 (connections-max 17), datagrams: 3 (own port 3)": what was refused since
+ * before. Returns text, or NULL if nothing was. */
+const char *status_print_refusals(const struct status *status, const struct status *before,
+                                  char text[static STATUS_TEXT_MAX]);
 
 /* Counts a connection, or a datagram, that was refused. */
 void status_refuse_connection(struct status *status, enum refusal why);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+#pragma once
+
+/*
+ * voice: what the daemon says of itself while it serves: to the service manager (sd_notify(3))
+ * READY, STATUS and STOPPING, and to the log what it had to refuse.
+ *
+ * Strangers can make it refuse, but not speak: STATUS comes once a second at most, the log's line
+ * once in ten seconds, with numbers and nothing that a stranger sent. While nothing happens nothing
+ * is said. Not its job: what is counted (status.h), and errors (report.h).
+ */
+
+#include <stdbool.h>
+
+#include "server/status.h"
+#include "server/timer.h"
+
+struct voice {
+	struct timer timer;
+	void (*sum)(void *userdata, struct status *ret_status);
+	void *userdata;
+	bool has_manager;
+	uint64_t last_status, last_line; /* of the loop's clock */
+	struct status told;              /* the refusals that were logged */
+};
+
+/* sum is to tell the daemon's numbers. Returns 0 or a negative errno; voice_free() releases it. */
+int voice_init(struct voice *voice, struct loop *loop,
+               void (*sum)(void *userdata, struct status *ret_status), void *userdata);
+void voice_free(struct voice *voice);
+
+/* The daemon serves; it was active; it is about to end, or has. */
+void voice_ready(struct voice *voice);
+void voice_active(struct voice *voice);
+void voice_stopping(struct voice *voice);
+
+/* Logs the numbers because somebody asked. */
+void voice_log_status(const struct voice *voice);

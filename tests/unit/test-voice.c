@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Tests of server/voice.h: what a service manager and the log get to hear, and how often. */
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "server/voice.h"
+#include "unit.h"
+
+#define SECOND UINT64_C(1000000)
+
+/* The manager's end of NOTIFY_SOCKET, and the log's. */
+static int manager = -1;
+static FILE *log_file;
+static int kept_stderr;
+
+static struct loop loop;
+static struct voice voice;
+static struct status numbers;
+
+static void tell(void *userdata, struct status *ret_status)
+{
+	(void)userdata;
+	*ret_status = numbers;
+}
+
+static void open_manager(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char name[64];
+	socklen_t length;
+
+	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	snprintf(name, sizeof(name), "@uppercase-test-voice-%d", getpid());
+	length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+	memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
+	ck_assert_int_eq(bind(manager, (struct sockaddr *)&address, length), 0);
+	ck_assert_int_eq(setenv("NOTIFY_SOCKET", name, 1), 0);
+}
+
+static void begin(bool with_manager)
+{
+	if (with_manager)
+		open_manager();
+	else
+		(void)unsetenv("NOTIFY_SOCKET");
+	(void)unsetenv("JOURNAL_STREAM");
+	numbers = (struct status){0};
+	ck_assert_int_eq(loop_init(&loop, true), 0);
+	loop.now = 1000 * SECOND;
+	ck_assert_int_eq(voice_init(&voice, &loop, tell, NULL), 0);
+	log_file = tmpfile();
+	kept_stderr = dup(STDERR_FILENO);
+	ck_assert_int_ge(dup2(fileno(log_file), STDERR_FILENO), 0);
+}
+
+static void end(void)
+{
+	ck_assert_int_ge(dup2(kept_stderr, STDERR_FILENO), 0);
+	(void)close(kept_stderr);
+	(void)fclose(log_file);
+	voice_free(&voice);
+	loop_free(&loop);
+	if (manager >= 0)
+		(void)close(manager);
+	manager = -1;
+}
+
+/* The next message to the manager; "" if there is none. */
+static const char *heard(void)
+{
+	static char message[4096];
+	ssize_t n = recv(manager, message, sizeof(message) - 1, MSG_DONTWAIT);
+
+	message[n < 0 ? 0 : n] = '\0';
+	return message;
+}
+
+/* What stands in the log so far, which is forgotten then. */
+static const char *logged(void)
+{
+	static char text[4096];
+
+	rewind(log_file);
+	text[fread(text, 1, sizeof(text) - 1, log_file)] = '\0';
+	ck_assert_int_eq(ftruncate(fileno(log_file), 0), 0);
+	rewind(log_file);
+	return text;
+}
+
+static void starts_with(const char *text, const char *beginning)
+{
+	ck_assert_msg(strncmp(text, beginning, strlen(beginning)) == 0, "\"%s\"", text);
+}
+
+/* The clock reaches the timer's deadline. */
+static void expire(void)
+{
+	ck_assert_uint_ne(voice.timer.deadline, TIMER_NEVER);
+	loop.now = voice.timer.deadline;
+	voice.timer.deadline = TIMER_NEVER;
+	voice.timer.expired(voice.timer.userdata);
+}
+
+START_TEST(tells_the_manager)
+{
+	begin(true);
+	voice_ready(&voice);
+	starts_with(heard(), "READY=1\nSTATUS=Connections: 0 open, 0 served");
+	numbers.connections_served = 1;
+	voice_stopping(&voice);
+	starts_with(heard(), "STOPPING=1\nSTATUS=Connections: 0 open, 1 served");
+	ck_assert_str_eq(heard(), "");
+	ck_assert_str_eq(logged(), "");
+	end();
+}
+END_TEST
+
+START_TEST(sends_status_once_a_second)
+{
+	begin(true);
+	voice_ready(&voice);
+	(void)heard();
+	for (unsigned i = 0; i < 1000; i++)
+		voice_active(&voice);
+	ck_assert_str_eq(heard(), "");
+	ck_assert_uint_eq(voice.timer.deadline, 1001 * SECOND);
+	expire();
+	starts_with(heard(), "STATUS=");
+	/* Nothing happens: nothing is said, and nobody is woken. */
+	ck_assert_uint_eq(voice.timer.deadline, TIMER_NEVER);
+	/* After a quiet time the first news is told at once. */
+	loop.now += 5 * SECOND;
+	voice_active(&voice);
+	starts_with(heard(), "STATUS=");
+	end();
+}
+END_TEST
+
+START_TEST(logs_refusals_every_ten_seconds)
+{
+	begin(false);
+	voice_ready(&voice);
+	loop.now += SECOND;
+	numbers.connections_refused = numbers.refused[REFUSAL_CONNECTIONS_MAX] = 1;
+	voice_active(&voice);
+	ck_assert_str_eq(logged(), "test-voice: refused connections: 1 (connections-max 1)\n");
+	for (unsigned i = 0; i < 5; i++) {
+		loop.now += SECOND;
+		numbers.connections_refused = ++numbers.refused[REFUSAL_CONNECTIONS_MAX];
+		numbers.datagrams_refused = ++numbers.refused[REFUSAL_OWN_PORT];
+		voice_active(&voice);
+		ck_assert_str_eq(logged(), "");
+	}
+	ck_assert_uint_eq(voice.timer.deadline, (1000 + 1 + 10) * SECOND);
+	expire();
+	ck_assert_str_eq(logged(), "test-voice: refused connections: 5 (connections-max 5), "
+	                           "datagrams: 5 (own port 5)\n");
+	ck_assert_uint_eq(voice.timer.deadline, TIMER_NEVER);
+	end();
+}
+END_TEST
+
+START_TEST(logs_what_is_left_at_the_end)
+{
+	begin(false);
+	loop.now += SECOND;
+	numbers.datagrams_refused = numbers.refused[REFUSAL_RATE] = 3;
+	voice_active(&voice);
+	ck_assert_str_eq(logged(), "test-voice: refused datagrams: 3 (datagram-rate 3)\n");
+	numbers.datagrams_refused = numbers.refused[REFUSAL_RATE] = 4;
+	voice_active(&voice);
+	ck_assert_str_eq(logged(), "");
+	voice_stopping(&voice);
+	ck_assert_str_eq(logged(), "test-voice: refused datagrams: 1 (datagram-rate 1)\n");
+	voice_stopping(&voice);
+	ck_assert_str_eq(logged(), "");
+	end();
+}
+END_TEST
+
+START_TEST(logs_the_status_when_asked)
+{
+	begin(false);
+	voice_log_status(&voice);
+	starts_with(logged(), "test-voice: Connections: 0 open, 0 served, 0 refused.");
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+	        UNIT_ONCE("voice_ready", tells_the_manager),
+	        UNIT_ONCE("voice_active", sends_status_once_a_second),
+	        UNIT_ONCE("voice_active", logs_refusals_every_ten_seconds),
+	        UNIT_ONCE("voice_stopping", logs_what_is_left_at_the_end),
+	        UNIT_ONCE("voice_log_status", logs_the_status_when_asked),
+	        {0},
+	};
+
+	return unit_run("voice", rows);
+}
