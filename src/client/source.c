@@ -87,7 +87,10 @@ static size_t allowance(const struct source *source)
 	if (near > SOURCE_SENTENCE_MAX)
 		near = SOURCE_SENTENCE_MAX;
 	newline = memchr(input->bytes + input->begin, '\n', near);
-	return newline ? (size_t)(newline - input->bytes) + 1 - input->begin : pending;
+	if (newline)
+		return (size_t)(newline - input->bytes) + 1 - input->begin;
+	/* Half a line would be a sentence to a server that answers one. */
+	return input->ended || pending > near ? pending : 0;
 }
 
 size_t source_look(struct source *source, const char **ret_bytes)

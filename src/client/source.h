@@ -10,7 +10,7 @@
  * How far ahead of the answers an input is sent is its pace; what was sent at the two slower ones
  * is held until the pace changes, and can be sent again over another connection:
  *
- *      FIRST_LINE  nothing behind the first newline
+ *      FIRST_LINE  the first line, when it is whole
  *      HOLD        what the buffer has room for
  *      FLOW        without end, nothing held
  *

@@ -28,7 +28,7 @@
 
 /* How long the rest of the input waits for the first sentence's answer: a service that answers at
  * the end of the input gives none. */
-#define PATIENCE_LEAST    UINT64_C(250000)
+#define PATIENCE_LEAST    UINT64_C(1000000)
 #define PATIENCE_CONNECTS 4 /* that many times what connecting took, if it is more */
 
 struct stream {
@@ -222,6 +222,7 @@ enum program_exit stream_ask(struct client *client)
 	}
 	if (is_over(end) && stream.source.pace == SOURCE_HOLD) {
 		client->questions.number = 1;
+		free_stream(&stream); /* the server may wait for that before it looks at others */
 		return sentences_ask(client, true);
 	}
 	return finish(&stream, end);

@@ -95,19 +95,31 @@ START_TEST(keeps_to_the_first_line_and_holds)
 }
 END_TEST
 
-START_TEST(sends_a_first_line_that_has_no_newline_yet)
+START_TEST(waits_for_the_rest_of_a_first_line)
 {
 	_cleanup_(close_fixture) struct fixture f = {0};
 
 	OPEN(&f, "on", FRAMING_STREAM, SOURCE_FIRST_LINE);
 	ck_assert_int_eq(source_fill(&f.source), 0);
-	EXPECT(&f.source, "on");
-	ck_assert(!source_is_kept_waiting(&f.source));
+	EXPECT(&f.source, "");
+	ck_assert(source_is_kept_waiting(&f.source));
 	ck_assert_int_eq(write(f.fd, "e\ntwo", 5), 5);
 	ck_assert_int_eq(lseek(f.fd, 2, SEEK_SET), 2);
 	ck_assert_int_eq(source_fill(&f.source), 0);
-	EXPECT(&f.source, "e\n");
+	EXPECT(&f.source, "one\n");
 	ck_assert(source_is_kept_waiting(&f.source));
+}
+END_TEST
+
+START_TEST(sends_a_first_line_without_newline_at_the_end)
+{
+	_cleanup_(close_fixture) struct fixture f = {0};
+
+	OPEN(&f, "on", FRAMING_STREAM, SOURCE_FIRST_LINE);
+	ck_assert_int_eq(source_fill(&f.source), 0);
+	ck_assert_int_eq(source_fill(&f.source), 0);
+	EXPECT(&f.source, "on");
+	ck_assert(source_is_exhausted(&f.source));
 }
 END_TEST
 
@@ -260,7 +272,8 @@ int main(void)
 	const struct unit_row rows[] = {
 	        UNIT_ONCE("pace", flows),
 	        UNIT_ONCE("pace", keeps_to_the_first_line_and_holds),
-	        UNIT_ONCE("pace", sends_a_first_line_that_has_no_newline_yet),
+	        UNIT_ONCE("pace", waits_for_the_rest_of_a_first_line),
+	        UNIT_ONCE("pace", sends_a_first_line_without_newline_at_the_end),
 	        UNIT_LOOP("pace", tells_data_from_a_sentence, 0, 5),
 	        UNIT_ONCE("pace", holds_no_more_than_the_buffer),
 	        UNIT_ONCE("framing", ends_and_counts_lines),

@@ -11,7 +11,7 @@ struct writer {
 	int fd;
 	const char *text;
 	size_t length;
-	uint64_t random;
+	uint64_t random, piece_max;
 	pthread_t thread;
 };
 
@@ -20,7 +20,7 @@ static void *write_pieces(void *argument)
 	struct writer *writer = argument;
 
 	for (size_t done = 0, piece; done < writer->length; done += piece) {
-		piece = 1 + rig_random(&writer->random) % 3000;
+		piece = 1 + rig_random(&writer->random) % writer->piece_max;
 		if (piece > writer->length - done)
 			piece = writer->length - done;
 		ck_assert_int_eq(write(writer->fd, writer->text + done, piece), (ssize_t)piece);
@@ -32,7 +32,10 @@ static void *write_pieces(void *argument)
 static void check_all_answered(void (*serve)(struct rig *, int), char *text, size_t length,
                                bool is_piped)
 {
-	struct writer writer = {.text = text, .length = length, .random = 1 + length};
+	struct writer writer = {.text = text,
+	                        .length = length,
+	                        .random = 1 + length,
+	                        .piece_max = length < 10000 ? 7 : 3000};
 	struct rig rig;
 	int ends[2];
 
