@@ -11,7 +11,7 @@
 
 static uint32_t now_msec(const struct connection *connection)
 {
-	return (uint32_t)(connection->streams->loop->now / 1000);
+	return (uint32_t)(connection->context->loop->now / 1000);
 }
 
 uint64_t connection_silence(const struct connection *connection)
@@ -21,10 +21,16 @@ uint64_t connection_silence(const struct connection *connection)
 
 void connection_close(struct connection *connection)
 {
+	struct connection_context *context = connection->context;
+
 	exchange_reset(&connection->exchange);
 	free(connection->unsent);
 	(void)close(connection->fd);
-	streams_leave(connection->streams, connection);
+	table_leave(&context->connections, &connection->entry);
+	status_count(&context->status->connections_open, UINT64_C(-1));
+	admission_leave(context->admission, connection->place);
+	free(connection);
+	context->closed(context->userdata);
 }
 
 /* Changes what is waited for; without that a connection can't go on. Returns false once it is
@@ -34,7 +40,7 @@ static bool wait_for(struct connection *connection, enum connection_state state)
 	uint32_t events = state == CONNECTION_SENDING ? EPOLLOUT : EPOLLIN;
 
 	if ((state == CONNECTION_SENDING) != (connection->state == CONNECTION_SENDING) &&
-	    loop_change(connection->streams->loop, connection->fd, events, &connection->source) <
+	    loop_change(connection->context->loop, connection->fd, events, &connection->source) <
 	            0) {
 		connection_close(connection);
 		return false;
@@ -52,7 +58,7 @@ static void end(struct connection *connection)
 	}
 	(void)shutdown(connection->fd, SHUT_WR);
 	connection->last_activity = now_msec(connection);
-	streams_expect(connection->streams, CONNECTION_LINGER_USEC);
+	connection_context_expect(connection->context, CONNECTION_LINGER_USEC);
 	(void)wait_for(connection, CONNECTION_LINGERING);
 }
 
@@ -66,7 +72,7 @@ static ssize_t send_some(struct connection *connection, const char *bytes, size_
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : negative_errno();
-	status_count(&connection->streams->status->bytes_out, (uint64_t)n);
+	status_count(&connection->context->status->bytes_out, (uint64_t)n);
 	return n;
 }
 
@@ -124,15 +130,15 @@ static ssize_t receive(struct connection *connection, void *buffer)
 	ssize_t n;
 
 	do
-		n = recv(connection->fd, buffer, STREAMS_READ_SIZE, MSG_DONTWAIT);
+		n = recv(connection->fd, buffer, CONNECTION_READ_SIZE, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? negative_errno() : n;
 }
 
 static void read_request(struct connection *connection)
 {
-	struct streams *streams = connection->streams;
-	ssize_t n = receive(connection, streams->request);
+	struct connection_context *context = connection->context;
+	ssize_t n = receive(connection, context->request);
 	size_t length;
 
 	if (n == -EAGAIN)
@@ -144,20 +150,20 @@ static void read_request(struct connection *connection)
 	/* After a bad message what was answered before it is sent, and the conversation is over. */
 	if (n == 0) {
 		connection->input_ended = true;
-		(void)exchange_finish(&connection->exchange, streams->exchange, streams->reply,
+		(void)exchange_finish(&connection->exchange, context->exchange, context->reply,
 		                      &length);
 	} else {
-		status_count(&streams->status->bytes_in, (uint64_t)n);
-		(void)exchange_feed(&connection->exchange, streams->exchange, streams->request,
-		                    (size_t)n, streams->reply, &length);
+		status_count(&context->status->bytes_in, (uint64_t)n);
+		(void)exchange_feed(&connection->exchange, context->exchange, context->request,
+		                    (size_t)n, context->reply, &length);
 	}
-	reply(connection, streams->reply, length);
+	reply(connection, context->reply, length);
 }
 
 /* Takes out what the peer still sends after our end, so that its stack does not see a reset. */
 static void linger(struct connection *connection)
 {
-	ssize_t n = receive(connection, connection->streams->request);
+	ssize_t n = receive(connection, connection->context->request);
 
 	if (n == 0 || (n < 0 && n != -EAGAIN))
 		connection_close(connection);
@@ -179,7 +185,7 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 		read_request(connection);
 }
 
-int connection_begin(struct streams *streams, int fd, uint64_t place)
+int connection_begin(struct connection_context *context, int fd, uint64_t place)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 	int r = -ENOMEM;
@@ -187,23 +193,25 @@ int connection_begin(struct streams *streams, int fd, uint64_t place)
 	if (connection) {
 		*connection = (struct connection){
 		        .source = {connection_ready},
-		        .streams = streams,
+		        .context = context,
 		        .place = place,
 		        .fd = fd,
 		};
 		connection->last_activity = now_msec(connection);
-		r = streams_join(streams, connection);
+		r = table_join(&context->connections, &connection->entry);
 	}
 	if (r < 0) {
-		admission_leave(streams->admission, place);
+		admission_leave(context->admission, place);
 		(void)close(fd);
 		free(connection);
 		return r;
 	}
-	r = loop_add(streams->loop, fd, EPOLLIN, &connection->source);
+	status_count(&context->status->connections_open, 1);
+	connection_context_expect(context, context->idle_timeout);
+	r = loop_add(context->loop, fd, EPOLLIN, &connection->source);
 	if (r < 0)
 		connection_close(connection);
 	else
-		status_count(&streams->status->connections_served, 1);
+		status_count(&context->status->connections_served, 1);
 	return r;
 }

@@ -17,7 +17,7 @@
  * Not its job: limits and timers (streams.h).
  */
 
-#include "server/streams.h"
+#include "server/connection-context.h"
 
 enum connection_state {
 	CONNECTION_READING,
@@ -34,13 +34,13 @@ struct unsent {
 /* 72 bytes, and malloc(3)'s 8: thousands of them may be open and silent. */
 struct connection {
 	struct loop_source source;
-	struct streams *streams;
+	struct connection_context *context;
 	struct exchange exchange;
-	struct unsent *unsent;  /* owned; NULL if there is none */
-	uint64_t place;         /* in streams->admission */
-	uint32_t index;         /* in the table */
-	uint32_t last_activity; /* milliseconds of loop->now, modulo 2^32 */
-	int fd;                 /* owned */
+	struct unsent *unsent;    /* owned; NULL if there is none */
+	uint64_t place;           /* in context->admission */
+	struct table_entry entry; /* in context->connections */
+	uint32_t last_activity;   /* milliseconds of loop->now, modulo 2^32 */
+	int fd;                   /* owned */
 	enum connection_state state : 8;
 	bool input_ended : 1; /* the peer's: nothing can be unread */
 };
@@ -49,13 +49,20 @@ struct connection {
  * a reset, and take the answer along. */
 #define CONNECTION_LINGER_USEC UINT64_C(2000000)
 
-/* Begins a conversation on fd, a non-blocking connected socket, at a place of streams->admission;
+/* Begins a conversation on fd, a non-blocking connected socket, at a place of context->admission;
  * both are taken over, whatever is returned. Returns 0, -ENOMEM, or a negative errno of
  * epoll_ctl(2). */
-int connection_begin(struct streams *streams, int fd, uint64_t place);
+int connection_begin(struct connection_context *context, int fd, uint64_t place);
 
 /* Closes it at once and releases it. */
 void connection_close(struct connection *connection);
 
 /* Microseconds since its last byte, or since it began to linger. */
 uint64_t connection_silence(const struct connection *connection);
+
+/* The i-th connection of the table. */
+static inline struct connection *connection_at(const struct connection_context *context, size_t i)
+{
+	return (struct connection *)((char *)context->connections.entries[i] -
+	                             offsetof(struct connection, entry));
+}

@@ -23,77 +23,58 @@ struct listener {
 	int fd;
 };
 
+/* A connection has gone: there is a descriptor again. */
+static void on_closed(void *userdata)
+{
+	streams_resume(userdata);
+}
+
 int streams_init(struct streams *streams, struct loop *loop,
                  const struct exchange_options *exchange, struct admission *admission,
                  struct status *status)
 {
 	*streams = (struct streams){
-	        .loop = loop,
-	        .exchange = exchange,
-	        .status = status,
-	        .admission = admission,
-	        .idle_timeout = PARSE_INFINITY,
-	        .next_sweep = PARSE_INFINITY,
-	        .request = malloc(STREAMS_READ_SIZE),
-	        .reply = malloc(exchange_room(exchange, STREAMS_READ_SIZE)),
+	        .context =
+	                {
+	                        .loop = loop,
+	                        .exchange = exchange,
+	                        .status = status,
+	                        .admission = admission,
+	                        .idle_timeout = PARSE_INFINITY,
+	                        .next_sweep = PARSE_INFINITY,
+	                        .request = malloc(CONNECTION_READ_SIZE),
+	                        .reply = malloc(exchange_room(exchange, CONNECTION_READ_SIZE)),
+	                        .closed = on_closed,
+	                        .userdata = streams,
+	                },
 	};
-	return streams->request && streams->reply ? 0 : -ENOMEM;
+	return streams->context.request && streams->context.reply ? 0 : -ENOMEM;
 }
 
 void streams_free(struct streams *streams)
 {
-	while (streams->count > 0)
-		connection_close(streams->connections[streams->count - 1]);
+	struct connection_context *context = &streams->context;
+
+	while (context->connections.count > 0)
+		connection_close(connection_at(context, context->connections.count - 1));
 	streams_stop(streams);
-	free(streams->connections);
-	free(streams->request);
-	free(streams->reply);
+	table_free(&context->connections);
+	free(context->request);
+	free(context->reply);
 	*streams = (struct streams){0};
-}
-
-int streams_join(struct streams *streams, struct connection *connection)
-{
-	if (streams->count == streams->capacity) {
-		size_t capacity = streams->capacity ? 2 * streams->capacity : 64;
-		struct connection **grown =
-		        reallocarray(streams->connections, capacity, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		streams->connections = grown;
-		streams->capacity = capacity;
-	}
-	connection->index = (uint32_t)streams->count;
-	streams->connections[streams->count++] = connection;
-	status_count(&streams->status->connections_open, 1);
-	streams_expect(streams, streams->idle_timeout);
-	return 0;
-}
-
-void streams_leave(struct streams *streams, struct connection *connection)
-{
-	struct connection *last = streams->connections[--streams->count];
-
-	last->index = connection->index;
-	streams->connections[last->index] = last;
-	status_count(&streams->status->connections_open, UINT64_C(-1));
-	admission_leave(streams->admission, connection->place);
-	free(connection);
-	/* There is a descriptor again. */
-	streams_resume(streams);
 }
 
 /* An exclusive wait can't be changed (epoll_ctl(2)): it is begun and ended. */
 static int begin_accepting(struct listener *listener)
 {
-	return loop_add(listener->streams->loop, listener->fd, EPOLLIN | EPOLLEXCLUSIVE,
+	return loop_add(listener->streams->context.loop, listener->fd, EPOLLIN | EPOLLEXCLUSIVE,
 	                &listener->source);
 }
 
 static void end_accepting(struct streams *streams)
 {
 	for (const struct listener *l = streams->listeners; l; l = l->next)
-		loop_remove(streams->loop, l->fd);
+		loop_remove(streams->context.loop, l->fd);
 }
 
 /* What can't be accepted now waits in the backlog; asking again at once would be spinning. */
@@ -115,19 +96,19 @@ void streams_resume(struct streams *streams)
 static void admit(struct streams *streams, int fd, const struct address *peer)
 {
 	uint64_t place;
-	int r = admission_enter(streams->admission, peer, &place);
+	int r = admission_enter(streams->context.admission, peer, &place);
 
 	/* Politely: a close at once, which the peer sees as the end. */
 	if (r < 0)
 		(void)close(fd);
 	else
-		r = connection_begin(streams, fd, place);
+		r = connection_begin(&streams->context, fd, place);
 	if (r == -EUSERS)
-		status_refuse_connection(streams->status, REFUSAL_CONNECTIONS_MAX);
+		status_refuse_connection(streams->context.status, REFUSAL_CONNECTIONS_MAX);
 	else if (r == -EDQUOT)
-		status_refuse_connection(streams->status, REFUSAL_PER_SOURCE);
+		status_refuse_connection(streams->context.status, REFUSAL_PER_SOURCE);
 	else if (r < 0)
-		status_refuse_connection(streams->status, REFUSAL_MEMORY);
+		status_refuse_connection(streams->context.status, REFUSAL_MEMORY);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -150,7 +131,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		/* Somebody who shares the socket shut it down (or ss -K): it would be ready for
 		 * ever. */
 		else if (errno == EINVAL)
-			loop_remove(streams->loop, listener->fd);
+			loop_remove(streams->context.loop, listener->fd);
 		/* Anything else concerns this one connection: it is gone before we came
 		 * (accept(2)). */
 		if (errno != EINTR && errno != ECONNABORTED)
@@ -178,14 +159,14 @@ int streams_welcome(struct streams *streams, int fd)
 int streams_take(struct streams *streams, int fd)
 {
 	uint64_t place;
-	int r = admission_enter(streams->admission, NULL, &place);
+	int r = admission_enter(streams->context.admission, NULL, &place);
 
 	if (r < 0) {
 		(void)close(fd);
 		return r;
 	}
 	socket_send_at_once(fd);
-	return connection_begin(streams, fd, place);
+	return connection_begin(&streams->context, fd, place);
 }
 
 void streams_stop(struct streams *streams)
@@ -202,28 +183,21 @@ void streams_stop(struct streams *streams)
 }
 
 /* Microseconds of silence that a connection is granted. */
-static uint64_t patience(const struct streams *streams, const struct connection *connection)
+static uint64_t patience(const struct connection *connection)
 {
 	return connection->state == CONNECTION_LINGERING ? CONNECTION_LINGER_USEC
-	                                                 : streams->idle_timeout;
-}
-
-void streams_expect(struct streams *streams, uint64_t usec)
-{
-	uint64_t due = streams->loop->now + usec;
-
-	/* One that is overdue stays so. */
-	if (usec != PARSE_INFINITY && due < streams->next_sweep)
-		streams->next_sweep = due;
+	                                                 : connection->context->idle_timeout;
 }
 
 void streams_sweep(struct streams *streams)
 {
-	streams->next_sweep = PARSE_INFINITY;
+	struct connection_context *context = &streams->context;
+
+	context->next_sweep = PARSE_INFINITY;
 	/* Backwards: one that leaves is replaced by the last, which was looked at already. */
-	for (size_t i = streams->count; i-- > 0;) {
-		struct connection *connection = streams->connections[i];
-		uint64_t granted = patience(streams, connection);
+	for (size_t i = context->connections.count; i-- > 0;) {
+		struct connection *connection = connection_at(context, i);
+		uint64_t granted = patience(connection);
 		uint64_t silence = connection_silence(connection);
 		uint64_t left = granted - silence;
 
@@ -232,6 +206,7 @@ void streams_sweep(struct streams *streams)
 		if (silence >= granted)
 			connection_close(connection);
 		else
-			streams_expect(streams, left > SWEEP_EVERY_USEC ? left : SWEEP_EVERY_USEC);
+			connection_context_expect(
+			        context, left > SWEEP_EVERY_USEC ? left : SWEEP_EVERY_USEC);
 	}
 }

@@ -20,7 +20,7 @@ static void sweep(void *userdata)
 	struct worker *worker = userdata;
 
 	streams_sweep(&worker->streams);
-	timer_set(&worker->sweep_timer, worker->streams.next_sweep);
+	timer_set(&worker->sweep_timer, worker->streams.context.next_sweep);
 	worker->active(worker, worker->userdata);
 }
 
@@ -36,7 +36,7 @@ static void round_done(void *userdata)
 	struct worker *worker = userdata;
 
 	atomic_store_explicit(&worker->last_activity, worker->loop.now, memory_order_relaxed);
-	timer_set(&worker->sweep_timer, worker->streams.next_sweep);
+	timer_set(&worker->sweep_timer, worker->streams.context.next_sweep);
 	if (worker->streams.paused && worker->resume_timer.deadline == TIMER_NEVER)
 		timer_set(&worker->resume_timer, worker->loop.now + RESUME_USEC);
 	worker->active(worker, worker->userdata);
@@ -93,7 +93,7 @@ int worker_init(struct worker *worker, const struct worker_options *options, boo
 	    (r = datagrams_new(&worker->loop, &options->exchange, &options->datagrams,
 	                       &worker->status, &worker->datagrams)) < 0)
 		return r;
-	worker->streams.idle_timeout = options->idle_timeout;
+	worker->streams.context.idle_timeout = options->idle_timeout;
 	worker->last_activity = worker->loop.now;
 	worker->loop.round_done = round_done;
 	worker->loop.userdata = worker;

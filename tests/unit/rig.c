@@ -236,7 +236,7 @@ size_t rig_flood(struct rig *rig, const struct client *client, char byte)
 
 void rig_connect(struct rig *rig, struct client *client, int way)
 {
-	size_t before = rig->streams.count;
+	size_t before = rig->streams.context.connections.count;
 	struct address server;
 	int ends[2];
 
@@ -252,5 +252,5 @@ void rig_connect(struct rig *rig, struct client *client, int way)
 		(void)rig_serve(rig, "127.0.0.1", SOCK_STREAM);
 	ck_assert_int_eq(socket_get_name(rig->endpoints[0].fd, &server), 0);
 	client_connect(client, &server);
-	RIG_UNTIL(rig, rig->streams.count == before + 1);
+	RIG_UNTIL(rig, rig->streams.context.connections.count == before + 1);
 }

@@ -102,9 +102,9 @@ START_TEST(slow_reader_costs_one_buffer)
 	rig_connect(&rig, &other, _i);
 	sent = rig_flood(&rig, &slow, 'x');
 
-	const struct connection *connection = rig.streams.connections[0];
+	const struct connection *connection = connection_at(&rig.streams.context, 0);
 
-	most = exchange_room(&rig.exchange, STREAMS_READ_SIZE);
+	most = exchange_room(&rig.exchange, CONNECTION_READ_SIZE);
 	ck_assert_int_eq(connection->state, CONNECTION_SENDING);
 	ck_assert_ptr_nonnull(connection->unsent);
 	ck_assert_uint_le(connection->unsent->end, most);
@@ -142,8 +142,8 @@ START_TEST(goes_on_after_a_slow_reader)
 	rig_connect(&rig, &client, _i);
 	sent = rig_flood(&rig, &client, 'x');
 	RIG_UNTIL(&rig, client_read(&client) == 3 * sent);
-	ck_assert_int_eq(rig.streams.connections[0]->state, CONNECTION_READING);
-	ck_assert_ptr_null(rig.streams.connections[0]->unsent);
+	ck_assert_int_eq(connection_at(&rig.streams.context, 0)->state, CONNECTION_READING);
+	ck_assert_ptr_null(connection_at(&rig.streams.context, 0)->unsent);
 	client_send(&client, "x", 1);
 	RIG_UNTIL(&rig, client_read(&client) == 3 * (sent + 1));
 	expect_tripled(&client, sent + 1);
@@ -163,8 +163,8 @@ START_TEST(short_writes)
 
 	rig_open(&rig, &rig_tripling);
 	rig_connect(&rig, &client, _i);
-	ck_assert_int_eq(setsockopt(rig.streams.connections[0]->fd, SOL_SOCKET, SO_SNDBUF, &small,
-	                            sizeof(small)),
+	ck_assert_int_eq(setsockopt(connection_at(&rig.streams.context, 0)->fd, SOL_SOCKET,
+	                            SO_SNDBUF, &small, sizeof(small)),
 	                 0);
 	memset(bytes, 'x', sizeof(bytes));
 	for (int i = 0; i < 10; i++) {
@@ -191,7 +191,7 @@ START_TEST(once_ends_gently)
 	RIG_UNTIL(&rig, client_is_over(&client));
 	ck_assert(client_has(&client, "HELLO"));
 	ck_assert_int_eq(client.error, 0);
-	ck_assert_int_eq(rig.streams.connections[0]->state, CONNECTION_LINGERING);
+	ck_assert_int_eq(connection_at(&rig.streams.context, 0)->state, CONNECTION_LINGERING);
 
 	for (int i = 0; i < 5; i++) {
 		client_send(&client, "more", 4);
@@ -217,7 +217,7 @@ START_TEST(lingers_so_long_and_no_longer)
 	rig_connect(&rig, &client, _i);
 	client_send(&client, "hello", 5);
 	RIG_UNTIL(&rig, client_is_over(&client));
-	begin = rig.streams.next_sweep - CONNECTION_LINGER_USEC;
+	begin = rig.streams.context.next_sweep - CONNECTION_LINGER_USEC;
 
 	rig.loop.now = begin + CONNECTION_LINGER_USEC - 1000;
 	client_send(&client, "more", 4);
@@ -372,9 +372,9 @@ START_TEST(closed_while_sending)
 	rig_open(&rig, &rig_tripling);
 	rig_connect(&rig, &client, _i);
 	(void)rig_flood(&rig, &client, 'x');
-	connection_close(rig.streams.connections[0]);
+	connection_close(connection_at(&rig.streams.context, 0));
 	ck_assert_uint_eq(rig.status.connections_open, 0);
-	ck_assert_uint_eq(rig.streams.count, 0);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 0);
 	client_close(&client);
 	rig_close(&rig);
 }

@@ -26,11 +26,11 @@ static void open_listening(void)
 
 static void connect_many(struct client *clients, size_t count)
 {
-	size_t before = rig.streams.count;
+	size_t before = rig.streams.context.connections.count;
 
 	for (size_t i = 0; i < count; i++)
 		client_connect(&clients[i], &server);
-	RIG_UNTIL(&rig, rig.streams.count == before + count);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == before + count);
 }
 
 static void close_many(struct client *clients, size_t count)
@@ -72,8 +72,8 @@ START_TEST(sends_at_once)
 
 	open_listening();
 	connect_many(&client, 1);
-	ck_assert_int_eq(getsockopt(rig.streams.connections[0]->fd, IPPROTO_TCP, TCP_NODELAY,
-	                            &value, &length),
+	ck_assert_int_eq(getsockopt(connection_at(&rig.streams.context, 0)->fd, IPPROTO_TCP,
+	                            TCP_NODELAY, &value, &length),
 	                 0);
 	ck_assert_int_ne(value, 0);
 	client_close(&client);
@@ -153,22 +153,22 @@ START_TEST(connections_max_per_source)
 	rig.admission.maximum_per_source = 2;
 	connect_from(&first[0], "127.0.0.1");
 	connect_from(&first[1], "127.0.0.1");
-	RIG_UNTIL(&rig, rig.streams.count == 2);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 2);
 	connect_from(&extra, "127.0.0.1");
 	RIG_UNTIL(&rig, client_is_over(&extra));
 	ck_assert_uint_eq(rig.status.refused[REFUSAL_PER_SOURCE], 1);
 	client_close(&extra);
 	connect_from(&second, "127.0.0.2");
-	RIG_UNTIL(&rig, rig.streams.count == 3);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 3);
 	expect_service(&second);
 	client_close(&first[0]);
-	RIG_UNTIL(&rig, rig.streams.count == 2);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 2);
 	connect_from(&first[0], "127.0.0.1");
-	RIG_UNTIL(&rig, rig.streams.count == 3);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 3);
 	expect_service(&first[0]);
 	close_many(first, 2);
 	client_close(&second);
-	RIG_UNTIL(&rig, rig.streams.count == 0);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
 	ck_assert_ptr_null(rig.admission.sources);
 	rig_close(&rig);
 }
@@ -186,9 +186,9 @@ START_TEST(table)
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		client_close(&clients[order[i]]);
 		left--;
-		RIG_UNTIL(&rig, rig.streams.count == left);
+		RIG_UNTIL(&rig, rig.streams.context.connections.count == left);
 		for (size_t j = 0; j < left; j++)
-			ck_assert_uint_eq(rig.streams.connections[j]->index, j);
+			ck_assert_uint_eq(connection_at(&rig.streams.context, j)->entry.index, j);
 	}
 	expect_service(&clients[3]);
 	expect_service(&clients[6]);
@@ -206,7 +206,7 @@ START_TEST(many_end_together)
 	connect_many(clients, 100);
 	for (int i = 0; i < 100; i++)
 		client_close(&clients[i]);
-	RIG_UNTIL(&rig, rig.streams.count == 0);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
 	connect_many(clients, 2);
 	expect_service(&clients[1]);
 	close_many(clients, 2);
@@ -240,7 +240,7 @@ START_TEST(out_of_descriptors)
 		client_connect(&clients[i], &server);
 	before = limit_descriptors(2);
 	RIG_UNTIL(&rig, rig.streams.paused);
-	ck_assert_uint_eq(rig.streams.count, 2);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 2);
 	rig_expect_rest(&rig);
 	expect_service(&clients[0]);
 	expect_service(&clients[1]);
@@ -248,7 +248,7 @@ START_TEST(out_of_descriptors)
 
 	/* A client's descriptor is one, and its connection's another. */
 	client_close(&clients[0]);
-	RIG_UNTIL(&rig, rig.streams.count == 3);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 3);
 	expect_service(&clients[2]);
 	expect_service(&clients[3]);
 	RIG_UNTIL(&rig, rig.streams.paused);
@@ -258,7 +258,7 @@ START_TEST(out_of_descriptors)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	rig_expect_rest(&rig);
 	streams_resume(&rig.streams);
-	RIG_UNTIL(&rig, rig.streams.count == 4);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 4);
 	expect_service(&clients[4]);
 	ck_assert(!rig.streams.paused);
 	close_many(clients, 5);
@@ -281,7 +281,7 @@ START_TEST(stops_while_paused)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	streams_resume(&rig.streams);
 	client_close(&clients[0]);
-	RIG_UNTIL(&rig, rig.streams.count == 1);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 1);
 	rig_expect_rest(&rig);
 	expect_service(&clients[1]);
 	close_many(clients, 3);
@@ -300,7 +300,7 @@ START_TEST(stops)
 	streams_stop(&rig.streams);
 	client_connect(&after, &server);
 	rig_expect_rest(&rig);
-	ck_assert_uint_eq(rig.streams.count, 1);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 1);
 	expect_service(&before);
 	ck_assert_uint_eq(client_read(&after), 0);
 	ck_assert(!client_is_over(&after));
@@ -320,7 +320,7 @@ START_TEST(reset_in_the_backlog)
 	client_reset(&gone);
 	client_connect(&client, &server);
 	expect_service(&client);
-	RIG_UNTIL(&rig, rig.streams.count == 1);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 1);
 	client_close(&client);
 	rig_close(&rig);
 }
@@ -350,30 +350,30 @@ START_TEST(sweeps_the_silent)
 	uint64_t begin;
 
 	open_listening();
-	rig.streams.idle_timeout = 10 * SECOND;
+	rig.streams.context.idle_timeout = 10 * SECOND;
 	connect_many(&silent, 1);
 	/* At a whole millisecond, as silence is measured in. */
 	begin = rig.loop.now = (rig.loop.now / 1000 + 1000) * 1000;
 	expect_service(&silent);
 	connect_many(&active, 1);
 	ck_assert_uint_eq(rig.loop.now, begin);
-	ck_assert_uint_le(rig.streams.next_sweep, begin + 10 * SECOND);
+	ck_assert_uint_le(rig.streams.context.next_sweep, begin + 10 * SECOND);
 
 	rig.loop.now = begin + 6 * SECOND;
 	expect_service(&active);
-	ck_assert_uint_le(rig.streams.next_sweep, begin + 10 * SECOND);
+	ck_assert_uint_le(rig.streams.context.next_sweep, begin + 10 * SECOND);
 
 	rig.loop.now = begin + 10 * SECOND - 1;
 	streams_sweep(&rig.streams);
-	ck_assert_uint_eq(rig.streams.count, 2);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 2);
 	/* At most a tenth of a second late. */
-	ck_assert_uint_gt(rig.streams.next_sweep, rig.loop.now);
-	ck_assert_uint_le(rig.streams.next_sweep, begin + 10 * SECOND + SECOND / 10);
+	ck_assert_uint_gt(rig.streams.context.next_sweep, rig.loop.now);
+	ck_assert_uint_le(rig.streams.context.next_sweep, begin + 10 * SECOND + SECOND / 10);
 
 	rig.loop.now = begin + 10 * SECOND;
 	streams_sweep(&rig.streams);
-	ck_assert_uint_eq(rig.streams.count, 1);
-	ck_assert_uint_eq(rig.streams.next_sweep, begin + 16 * SECOND);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 1);
+	ck_assert_uint_eq(rig.streams.context.next_sweep, begin + 16 * SECOND);
 	RIG_UNTIL(&rig, client_is_over(&silent));
 	ck_assert_int_eq(silent.error, 0);
 	expect_service(&active);
@@ -389,16 +389,16 @@ START_TEST(sweeps_who_never_reads)
 	struct client client;
 
 	open_listening();
-	rig.streams.idle_timeout = 10 * SECOND;
+	rig.streams.context.idle_timeout = 10 * SECOND;
 	connect_many(&client, 1);
 	(void)rig_flood(&rig, &client, 'x');
 	rig.loop.now += 9 * SECOND;
 	rig_expect_rest(&rig);
 	streams_sweep(&rig.streams);
-	ck_assert_uint_eq(rig.streams.count, 1);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 1);
 	rig.loop.now += SECOND;
 	streams_sweep(&rig.streams);
-	ck_assert_uint_eq(rig.streams.count, 0);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 0);
 	client_close(&client);
 	rig_close(&rig);
 }
@@ -409,14 +409,14 @@ START_TEST(sweeps_many)
 	struct client clients[64];
 
 	open_listening();
-	rig.streams.idle_timeout = 10 * SECOND;
+	rig.streams.context.idle_timeout = 10 * SECOND;
 	connect_many(clients, 64);
 	rig.loop.now += 5 * SECOND;
 	for (int i = 0; i < 64; i += 3)
 		expect_service(&clients[i]);
 	rig.loop.now += 5 * SECOND;
 	streams_sweep(&rig.streams);
-	ck_assert_uint_eq(rig.streams.count, 22);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 22);
 	for (int i = 0; i < 64; i += 3)
 		expect_service(&clients[i]);
 	close_many(clients, 64);
@@ -431,15 +431,15 @@ START_TEST(overdue_sweep_stays_due)
 	uint64_t due;
 
 	open_listening();
-	rig.streams.idle_timeout = 10 * SECOND;
+	rig.streams.context.idle_timeout = 10 * SECOND;
 	connect_many(&silent, 1);
-	due = rig.streams.next_sweep;
+	due = rig.streams.context.next_sweep;
 	rig.loop.now = due + 5000;
 	connect_many(&late, 1);
-	ck_assert_uint_eq(rig.streams.next_sweep, due);
+	ck_assert_uint_eq(rig.streams.context.next_sweep, due);
 	streams_sweep(&rig.streams);
-	ck_assert_uint_eq(rig.streams.count, 1);
-	ck_assert_uint_eq(rig.streams.next_sweep, due + 5000 + 10 * SECOND);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 1);
+	ck_assert_uint_eq(rig.streams.context.next_sweep, due + 5000 + 10 * SECOND);
 	client_close(&silent);
 	client_close(&late);
 	rig_close(&rig);
@@ -453,15 +453,15 @@ START_TEST(never_sweeps)
 
 	open_listening();
 	connect_many(&silent, 1);
-	ck_assert_uint_eq(rig.streams.next_sweep, UINT64_MAX);
+	ck_assert_uint_eq(rig.streams.context.next_sweep, UINT64_MAX);
 	rig.exchange.once = true;
 	connect_many(&done, 1);
 	expect_service(&done);
-	ck_assert_uint_ne(rig.streams.next_sweep, UINT64_MAX);
-	rig.loop.now = rig.streams.next_sweep;
+	ck_assert_uint_ne(rig.streams.context.next_sweep, UINT64_MAX);
+	rig.loop.now = rig.streams.context.next_sweep;
 	streams_sweep(&rig.streams);
-	ck_assert_uint_eq(rig.streams.count, 1);
-	ck_assert_uint_eq(rig.streams.next_sweep, UINT64_MAX);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 1);
+	ck_assert_uint_eq(rig.streams.context.next_sweep, UINT64_MAX);
 	client_close(&silent);
 	client_close(&done);
 	rig_close(&rig);
