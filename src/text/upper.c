@@ -1,120 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 #include "text/upper.h"
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 
-#include "text/upper-tables.h"
-
-/* How long a well-formed sequence is that begins with this byte; 0: none begins with it. */
-static size_t sequence_length(unsigned char lead)
-{
-	if (lead < 0x80)
-		return 1;
-	if (lead < 0xc2)
-		return 0;
-	if (lead < 0xe0)
-		return 2;
-	if (lead < 0xf0)
-		return 3;
-	return lead < 0xf5 ? 4 : 0;
-}
-
-/* Unicode, table 3-7: what may follow a lead byte, so that nothing is overlong, a surrogate or
- * beyond U+10FFFF. All further bytes are any continuation. */
-static bool second_fits(unsigned char lead, unsigned char second)
-{
-	switch (lead) {
-	case 0xe0:
-		return second >= 0xa0 && second <= 0xbf;
-	case 0xed:
-		return second >= 0x80 && second <= 0x9f;
-	case 0xf0:
-		return second >= 0x90 && second <= 0xbf;
-	case 0xf4:
-		return second >= 0x80 && second <= 0x8f;
-	default:
-		return second >= 0x80 && second <= 0xbf;
-	}
-}
-
-/*
- * What in begins with: returns how many of its bytes (1 to 4) are a well-formed sequence, or the
- * beginning of one that ends behind length; ret_missing says how many bytes lie there. A byte that
- * begins no sequence counts as one of length 1.
- */
-static size_t find_sequence(const unsigned char *in, size_t length, size_t *ret_missing)
-{
-	size_t wanted = sequence_length(in[0]), i;
-
-	*ret_missing = 0;
-	for (i = 1; i < wanted; i++) {
-		if (i == length) {
-			*ret_missing = wanted - i;
-			return i;
-		}
-		if (i == 1 ? !second_fits(in[0], in[1]) : (in[i] & 0xc0) != 0x80)
-			return 1;
-	}
-	return wanted ? wanted : 1;
-}
-
-static uint32_t decode(const unsigned char *in, size_t length)
-{
-	uint32_t code_point = length == 1 ? in[0] : in[0] & (0x7fu >> length);
-
-	for (size_t i = 1; i < length; i++)
-		code_point = code_point << 6 | (in[i] & 0x3f);
-	return code_point;
-}
-
-static size_t encode(uint32_t code_point, unsigned char *out)
-{
-	size_t length = code_point < 0x80      ? 1
-	                : code_point < 0x800   ? 2
-	                : code_point < 0x10000 ? 3
-	                                       : 4;
-
-	for (size_t i = length - 1; i > 0; i--, code_point >>= 6)
-		out[i] = (unsigned char)(0x80 | (code_point & 0x3f));
-	out[0] = (unsigned char)(length == 1 ? code_point : (0xf00u >> length & 0xff) | code_point);
-	return length;
-}
-
-/* One sequence that find_sequence() found whole; returns how many bytes it became. */
-static size_t map_sequence(const unsigned char *in, size_t length, unsigned char *out)
-{
-	uint32_t code_point = decode(in, length);
-	unsigned int change = 0;
-
-	/* A stray byte decodes to 0x80 and up, in which U+00B5 and others would be found. */
-	if (code_point < UPPER_CODE_POINTS && (length > 1 || code_point < 0x80))
-		change = upper_change[upper_block[code_point >> 6]][code_point & 0x3f];
-	if (change == 0) {
-		memcpy(out, in, length);
-		return length;
-	}
-	if (change <= UPPER_DELTAS)
-		return encode((uint32_t)((int32_t)code_point + upper_delta[change]), out);
-	change -= UPPER_DELTAS + 1;
-	memcpy(out, upper_string[change].bytes, upper_string[change].length);
-	return upper_string[change].length;
-}
+#include "text/upper-character.h"
+#include "text/upper-version.h"
 
 /* What is pending and as many bytes of in as complete its sequence (or show that none comes of it).
  * Returns how many bytes of in that took; *out is moved on. */
 static size_t feed_pending(struct upper *upper, const unsigned char *in, size_t length,
                            unsigned char **out)
 {
-	unsigned char bytes[sizeof upper->pending + 1];
+	unsigned char bytes[sizeof(upper->pending) + 1];
 	size_t held = upper->pending_length, taken = 0, found, missing;
 
 	memcpy(bytes, upper->pending, held);
 	do {
 		bytes[held + taken] = in[taken];
 		taken++;
-		found = find_sequence(bytes, held + taken, &missing);
+		found = upper_find_sequence(bytes, held + taken, &missing);
 	} while (missing > 0 && taken < length);
 	if (missing > 0) {
 		memcpy(upper->pending, bytes, held + taken);
@@ -123,7 +27,7 @@ static size_t feed_pending(struct upper *upper, const unsigned char *in, size_t 
 	}
 	upper->pending_length = 0;
 	if (found == held + taken) {
-		*out += map_sequence(bytes, found, *out);
+		*out += upper_map_sequence(bytes, found, *out);
 		return taken;
 	}
 	/* Malformed: what was pending passes; its bytes behind the first begin nothing. The byte
@@ -133,24 +37,40 @@ static size_t feed_pending(struct upper *upper, const unsigned char *in, size_t 
 	return taken - 1;
 }
 
-size_t upper_feed(struct upper *upper, const void *in, size_t length, void *out)
+/* How many bytes at the end of in are the beginning of a sequence that isn't all there. */
+static size_t unfinished(const unsigned char *in, size_t length)
+{
+	size_t missing;
+
+	for (size_t tail = 1; tail <= sizeof(((struct upper *)0)->pending) && tail <= length;
+	     tail++) {
+		unsigned char byte = in[length - tail];
+
+		if (byte < 0x80)
+			return 0;
+		if (byte >= 0xc0) {
+			(void)upper_find_sequence(in + length - tail, tail, &missing);
+			return missing > 0 ? tail : 0;
+		}
+	}
+	return 0;
+}
+
+size_t upper_feed_by(const struct upper_version *version, struct upper *upper, const void *in,
+                     size_t length, void *out)
 {
 	const unsigned char *from = in, *end = from + length;
 	unsigned char *to = out;
-	size_t found, missing;
+	size_t held;
 
 	if (upper->pending_length > 0 && length > 0)
 		from += feed_pending(upper, from, length, &to);
-	while (from < end) {
-		found = find_sequence(from, (size_t)(end - from), &missing);
-		if (missing > 0) {
-			memcpy(upper->pending, from, found);
-			upper->pending_length = (unsigned char)found;
-			break;
-		}
-		to += map_sequence(from, found, to);
-		from += found;
-	}
+	if (from == end)
+		return (size_t)(to - (unsigned char *)out);
+	held = unfinished(from, (size_t)(end - from));
+	memcpy(upper->pending, end - held, held);
+	upper->pending_length = (unsigned char)held;
+	to += version->map(from, (size_t)(end - from) - held, to);
 	return (size_t)(to - (unsigned char *)out);
 }
 
@@ -161,9 +81,4 @@ size_t upper_finish(struct upper *upper, void *out)
 	memcpy(out, upper->pending, length);
 	*upper = (struct upper){0};
 	return length;
-}
-
-const char *upper_unicode_version(void)
-{
-	return UPPER_UNICODE_VERSION;
 }

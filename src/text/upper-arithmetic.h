@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * upper-arithmetic: a block of text mapped by comparing and adding, with the vectors of GNU C,
+ * which every processor has or the compiler makes of what it has. Included once by a version's
+ * file, which defines BLOCK, the bytes in a vector, the type vector of so many unsigned char,
+ * find_bits() (which bytes are 0xff, as bits), find_long(), and CAN_DROP: whether it can leave
+ * bytes out of a block.
+ *
+ * Cased letters come in ranges that change alike, most of them by ± 0x20 or, where capital and
+ * small letters alternate, the odd one by -1. Trails of D1, for example:
+ *
+ *     here      80..8f        90..9f        a0..bf
+ *     add       + 0x20        - 0x10        none here: foreign
+ *     lead      d1 -> d0      d1 -> d0
+ *
+ * Comparisons are of signed bytes: trails (0x80 to 0xbf) are the least, -128 to -65; then come
+ * leads, then ASCII. So "below 0xa0" says trail and range at once.
+ */
+
+typedef signed char signed_vector __attribute__((vector_size(BLOCK)));
+
+/* What a loop knows: any of these. */
+enum {
+	LATIN_1_A = 1, /* U+00C0 to U+017F, leads C3 to C5 */
+	DOTLESS_I = 2,
+	C6_E1 = 4, /* those of Vietnamese; all of U+1E00 to U+1EFF but for 1E80 to 1E9F */
+	CE_CF = 8,
+	D0_D1 = 16,
+	D2_D3 = 32,
+
+	CASELESS = 0,
+	LATIN = LATIN_1_A,
+	TURKISH = LATIN_1_A | DOTLESS_I,
+	VIETNAMESE = LATIN_1_A | C6_E1,
+	GREEK = CE_CF,
+	CYRILLIC = D0_D1,
+	ALL = LATIN_1_A | C6_E1 | CE_CF | D0_D1 | D2_D3 | DOTLESS_I,
+};
+
+struct window {
+	vector before2, before, here, next, next2;
+};
+
+INLINE vector load_vector(const unsigned char *in)
+{
+	vector v;
+
+	memcpy(&v, in, sizeof(v));
+	return v;
+}
+
+INLINE void store_vector(unsigned char *out, vector v)
+{
+	memcpy(out, &v, sizeof(v));
+}
+
+/* The bytes behind each one that is dropped are stored once more, one place further to the left. */
+INLINE void store_without(unsigned char *out, vector v, uint64_t dropped)
+{
+	unsigned char copy[2 * BLOCK];
+
+	store_vector(out, v);
+	if (!dropped)
+		return;
+	store_vector(copy, v);
+	store_vector(copy + BLOCK, v);
+	for (; dropped; dropped &= dropped - 1, out--) {
+		int i = __builtin_ctzll(dropped);
+
+		store_vector(out + i, load_vector(copy + i + 1));
+	}
+}
+
+INLINE vector bytes(unsigned char byte)
+{
+	return byte - (vector){0};
+}
+
+INLINE vector is(vector v, unsigned char byte)
+{
+	return (vector)(v == bytes(byte));
+}
+
+INLINE vector is_below(vector v, unsigned char byte)
+{
+	return (vector)((signed_vector)v < (signed_vector)bytes(byte));
+}
+
+INLINE vector is_above(vector v, unsigned char byte)
+{
+	return (vector)((signed_vector)v > (signed_vector)bytes(byte));
+}
+
+/* From first to last, wherever 0x80 lies: what is first becomes the least there is. */
+INLINE vector is_in(vector v, unsigned char first, unsigned char last)
+{
+	return is_below(v + bytes((unsigned char)(0x80 - first)),
+	                (unsigned char)(0x81 + last - first));
+}
+
+INLINE vector find_long(vector here, vector next);
+
+/* Of the two-byte leads from C3 to D6 those that scripts doesn't know at all, or not with next. */
+INLINE vector find_short(const struct window *w, unsigned int scripts)
+{
+	vector here = w->here, next = w->next;
+	vector found = is_in(here, scripts & LATIN_1_A ? 0xc6 : 0xc3, 0xd6);
+
+	if (scripts & C6_E1)
+		found &= ~(is(here, 0xc6) &
+		           (is(next & bytes(0xfe), 0xa0) | is_in(next, 0xaf, 0xb0)));
+	if (scripts & CE_CF) {
+		found &= ~is(here & bytes(0xfe), 0xce);
+		found |= is(here, 0xce) & is(next & bytes(0xdf), 0x90);
+		found |= is(here, 0xcf) & is_above(next, 0x8e);
+	}
+	if (scripts & D0_D1) {
+		found &= ~is(here & bytes(0xfe), 0xd0);
+		found |= is(here, 0xd1) & is_above(next, 0x9f);
+	}
+	if (scripts & D2_D3)
+		found &= ~(is(here & bytes(0xfe), 0xd2) & is_above(next, 0x8f));
+	if (scripts & LATIN_1_A) {
+		found |= is(here | bytes(6), 0xc7) & is(next, 0xbf); /* C3, C5 */
+		found |= is(here, 0xc5) & (is(next, 0x80) | is(next, 0x89));
+	}
+	if ((scripts & LATIN_1_A) && !(scripts & DOTLESS_I))
+		found |= is(here, 0xc4) & is(next, 0xb1);
+	return found | (is(here, 0xc2) & is(next, 0xb5));
+}
+
+INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
+{
+	vector found = find_long(w->here, w->next);
+
+	if (scripts & C6_E1)
+		found &= ~(is(w->here, 0xe1) & is(w->next & bytes(0xfc), 0xb8) &
+		           ~(is(w->next, 0xba) & is_below(w->next2, 0xa0)));
+	return find_bits(found | find_short(w, scripts));
+}
+
+INLINE vector map_ascii(vector v)
+{
+	return v - (is_in(v, 'a', 'z') & bytes(0x20));
+}
+
+/* U+00DF to U+017F: sharp s, then by 0x20, then the odd one or, in two parts, the even one. */
+INLINE vector map_latin(vector out, const struct window *w, vector trail)
+{
+	vector here = w->here, c3 = trail & is(w->before, 0xc3);
+	vector c4_c5 = trail & is(w->before & bytes(0xfe), 0xc4);
+	vector even = is_above(here, 0xb8) | (is(w->before, 0xc5) & is_below(here, 0x89));
+	vector sharp_s = (is(w->here, 0xc3) & is(w->next, 0x9f)) | (c3 & is(here, 0x9f));
+
+	out -= c3 & is_above(here, 0x9f) & ~is(here, 0xb7) & bytes(0x20);
+	out -= c4_c5 & (here ^ even) & bytes(1);
+	return (out & ~sharp_s) | (sharp_s & bytes('S'));
+}
+
+/* The trail of a dotless i; its lead is dropped. */
+INLINE vector map_dotless_i(vector out, const struct window *w)
+{
+	vector i = is(w->before, 0xc4) & is(w->here, 0xb1);
+
+	return (out & ~i) | (i & bytes('I'));
+}
+
+INLINE vector map_vietnamese(vector out, const struct window *w, vector trail)
+{
+	vector c6 = is(w->before, 0xc6) & (is(w->here, 0xa1) | is(w->here, 0xb0));
+	vector e1 = is(w->before2, 0xe1) & is(w->before & bytes(0xfc), 0xb8);
+
+	return out - ((c6 & bytes(1)) | (trail & e1 & w->here & bytes(1)));
+}
+
+INLINE vector map_greek(vector out, const struct window *w, vector trail)
+{
+	vector here = w->here, ce = trail & is(w->before, 0xce);
+	vector cf = is(w->before, 0xcf) & is_below(here, 0x8f);
+	vector accented = is_in(here, 0xac, 0xaf) & (bytes(0x25) - is(here, 0xac));
+	vector final_or_accented = is(here, 0x82) | is_above(here, 0x8c);
+
+	out -= ce & ((is_above(here, 0xb0) & bytes(0x20)) | accented);
+	out += cf & ((is_below(here, 0x8c) & bytes(0x20)) - final_or_accented);
+	return out + (is(here, 0xcf) & is_below(w->next, 0x8f));
+}
+
+INLINE vector map_cyrillic(vector out, const struct window *w, vector trail)
+{
+	vector here = w->here;
+	vector d0 = trail & is(w->before, 0xd0) & is_above(here, 0xaf);
+	vector d1 = is(w->before, 0xd1) & is_below(here, 0xa0);
+
+	out -= d0 & bytes(0x20);
+	out += d1 & (bytes(0xf0) + (is_below(here, 0x90) & bytes(0x30)));
+	return out + (is(here, 0xd1) & is_below(w->next, 0xa0));
+}
+
+INLINE vector map_more_cyrillic(vector out, const struct window *w, vector trail)
+{
+	vector d2 = trail & is(w->before & bytes(0xfe), 0xd2) & is_above(w->here, 0x8f);
+
+	return out - (d2 & w->here & bytes(1));
+}
+
+INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *ret_dropped)
+{
+	vector out = map_ascii(w->here), trail = is_below(w->here, 0xc0);
+
+	if (scripts & LATIN_1_A)
+		out = map_latin(out, w, trail);
+	if (scripts & DOTLESS_I) {
+		out = map_dotless_i(out, w);
+		*ret_dropped = find_bits(is(w->here, 0xc4) & is(w->next, 0xb1));
+	}
+	if (scripts & C6_E1)
+		out = map_vietnamese(out, w, trail);
+	if (scripts & CE_CF)
+		out = map_greek(out, w, trail);
+	if (scripts & D0_D1)
+		out = map_cyrillic(out, w, trail);
+	if (scripts & D2_D3)
+		out = map_more_cyrillic(out, w, trail);
+	return out;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * Upper case with AVX-512 (BW, VBMI, VBMI2): 64 bytes at a time.
+ *
+ * A block of 64 code points shares all its bytes but the last, and the last one's six low bits say
+ * which it is. So one byte permute (vpermb, a look-up in 64 bytes) maps all trails of a lead:
+ *
+ *     here      ...  d1  8f  ' ' d1  8b ...        table trail_d1, at 0x0f: af, at 0x0b: ab
+ *     before    ...  x   d1  8f  ' ' d1            under the mask before == d1
+ *     out       ...  d0  af  ' ' d0  ab            the leads go by a compare: d1 with next < a0
+ *
+ * What a loop doesn't know it finds by two more look-ups: lead[] gives a byte's bits as a lead,
+ * second[] those of the byte behind it, and a pair that has a bit in common is foreign.
+ *
+ * Its tables are 1.7 KiB, most of which is 64 bytes for each of eight leads and for each half of
+ * seven such pairs.
+ */
+
+#include <immintrin.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "text/upper-character.h"
+#include "text/upper-version.h"
+#include "text/upper-x86.h"
+
+#define BLOCK     64
+#define ASCII_RUN 0
+
+#define INLINE   static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+
+/* Where foreign characters are: lead[] and second[] by a byte's low six bits. */
+struct foreign {
+	unsigned char lead[64], second[64];
+};
+
+#include "text/upper-avx512-tables.h"
+
+/* What a loop knows: any of these. */
+enum {
+	C3_C4_C5 = 1,
+	C6 = 2,
+	SHARP_S = 4,
+	DOTLESS_I = 8,
+	E1_PAIRS = 16, /* U+1E00 to U+1EFF, of which the lower case is the odd one */
+	CE_CF = 32,
+	D0_D1 = 64,
+	ROWS = 128, /* all two-byte leads */
+
+	CASELESS = 0,
+	LATIN = C3_C4_C5 | SHARP_S,
+	TURKISH = C3_C4_C5 | DOTLESS_I,
+	VIETNAMESE = C3_C4_C5 | C6 | E1_PAIRS,
+	GREEK = CE_CF,
+	CYRILLIC = D0_D1,
+	ALL = ROWS | E1_PAIRS | DOTLESS_I,
+};
+
+typedef __m512i vector;
+
+struct window {
+	vector before2, before, here, next, next2;
+};
+
+INLINE vector load_vector(const unsigned char *in)
+{
+	return _mm512_loadu_si512(in);
+}
+
+INLINE void store_vector(unsigned char *out, vector v)
+{
+	_mm512_storeu_si512(out, v);
+}
+
+INLINE void store_without(unsigned char *out, vector v, uint64_t dropped)
+{
+	_mm512_storeu_si512(out, _mm512_maskz_compress_epi8(~dropped, v));
+}
+
+/* A byte in every lane. The compiler is kept from knowing it: else it makes it anew in every turn
+ * of a loop, on the port that has to permute and compare. */
+INLINE vector bytes(unsigned int byte)
+{
+	vector all = _mm512_set1_epi8((char)byte);
+
+	__asm__("" : "+v"(all));
+	return all;
+}
+
+INLINE __mmask64 find_leads(const struct window *w)
+{
+	return _mm512_cmpge_epu8_mask(w->here, bytes(0xc0));
+}
+
+INLINE vector map_trails(vector out, const struct window *w, __mmask64 trails, unsigned int lead,
+                         const unsigned char *table)
+{
+	__mmask64 here = _mm512_mask_cmpeq_epi8_mask(trails, w->before, bytes(lead));
+
+	return _mm512_mask_permutexvar_epi8(out, here, w->here, load_vector(table));
+}
+
+/* The lead goes down by one where its trail is below limit. Both are signed, so only trails are. */
+INLINE vector map_lead(vector out, const struct window *w, unsigned int lead, unsigned int limit)
+{
+	__mmask64 here = _mm512_cmpeq_epi8_mask(w->here, bytes(lead));
+
+	here = _mm512_mask_cmplt_epi8_mask(here, w->next, bytes(limit));
+	return _mm512_mask_mov_epi8(out, here, bytes(lead - 1));
+}
+
+INLINE vector rows_of(vector lead, vector trail)
+{
+	return _mm512_ternarylogic_epi32(_mm512_slli_epi16(lead, 2), _mm512_srli_epi16(trail, 4),
+	                                 bytes(3), 0xd8);
+}
+
+INLINE vector map_rows(vector out, const struct window *w, __mmask64 trails)
+{
+	vector place = rows_of(w->before, w->here), at, change;
+	__mmask64 here = _mm512_mask_cmplt_epu8_mask(
+	        trails, _mm512_sub_epi8(w->before, bytes(0xc2)), bytes(0x1e));
+
+	at = _mm512_permutex2var_epi8(load_vector(row_kind), place, load_vector(row_kind + 64));
+	at = _mm512_ternarylogic_epi32(at, w->here, bytes(15), 0xf8);
+	change = _mm512_permutex2var_epi8(load_vector(row_trail), at, load_vector(row_trail + 64));
+	change = _mm512_mask_mov_epi8(change, _mm512_movepi8_mask(at), bytes(LAST_KIND_TRAIL));
+	out = _mm512_mask_add_epi8(out, here, out, change);
+	out = map_lead(out, w, 0xcf, 0x8f);
+	out = map_lead(out, w, 0xd1, 0xa0);
+	return out;
+}
+
+INLINE const struct foreign *foreign_to(unsigned int scripts)
+{
+	switch (scripts) {
+	case CASELESS:
+		return &foreign_caseless;
+	case LATIN:
+		return &foreign_latin;
+	case TURKISH:
+		return &foreign_turkish;
+	case VIETNAMESE:
+		return &foreign_vietnamese;
+	case GREEK:
+		return &foreign_greek;
+	case CYRILLIC:
+		return &foreign_cyrillic;
+	default:
+		return &foreign_all;
+	}
+}
+
+INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
+{
+	const struct foreign *foreign = foreign_to(scripts);
+	vector lead_bits = _mm512_permutexvar_epi8(w->here, load_vector(foreign->lead));
+	vector second_bits = _mm512_permutexvar_epi8(w->next, load_vector(foreign->second));
+	__mmask64 found = _mm512_mask_test_epi8_mask(find_leads(w), lead_bits, second_bits), here;
+
+	if (scripts & E1_PAIRS) { /* but for U+1E80 to U+1E9F, some of which change otherwise */
+		here = _mm512_cmpeq_epi8_mask(w->here, bytes(0xe1));
+		here = _mm512_mask_cmpeq_epi8_mask(here, w->next, bytes(0xba));
+		found |= _mm512_mask_cmplt_epi8_mask(here, w->next2, bytes(0xa0));
+	}
+	return found;
+}
+
+INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *ret_dropped)
+{
+	vector letter = _mm512_sub_epi8(w->here, bytes('a'));
+	__mmask64 trails = _kandn_mask64(find_leads(w), _mm512_movepi8_mask(w->here)), here;
+	vector out = _mm512_mask_sub_epi8(w->here, _mm512_cmplt_epu8_mask(letter, bytes(26)),
+	                                  w->here, bytes(0x20));
+
+	if (scripts & C3_C4_C5) {
+		out = map_trails(out, w, trails, 0xc3, trail_c3);
+		out = map_trails(out, w, trails, 0xc4, trail_c4);
+		out = map_trails(out, w, trails, 0xc5, trail_c5);
+	}
+	if (scripts & C6)
+		out = map_trails(out, w, trails, 0xc6, trail_c6);
+	if (scripts & CE_CF) {
+		out = map_trails(out, w, trails, 0xce, trail_ce);
+		out = map_trails(out, w, trails, 0xcf, trail_cf);
+	}
+	if (scripts & D0_D1) {
+		out = map_trails(out, w, trails, 0xd0, trail_d0);
+		out = map_trails(out, w, trails, 0xd1, trail_d1);
+	}
+	if (scripts & ROWS)
+		out = map_rows(out, w, trails);
+	if (scripts & (CE_CF | ROWS))
+		out = map_lead(out, w, 0xcf, 0x8f);
+	if (scripts & (D0_D1 | ROWS))
+		out = map_lead(out, w, 0xd1, 0xa0);
+	if (scripts & E1_PAIRS) {
+		here = _mm512_mask_cmpeq_epi8_mask(trails, w->before2, bytes(0xe1));
+		here = _mm512_mask_cmpeq_epi8_mask(here, _mm512_and_si512(w->before, bytes(0xfc)),
+		                                   bytes(0xb8));
+		out = _mm512_mask_sub_epi8(out, here, out, _mm512_and_si512(out, bytes(1)));
+	}
+	if (scripts & SHARP_S) { /* its trail is in trail_c3 */
+		here = _mm512_cmpeq_epi8_mask(w->here, bytes(0xc3));
+		here = _mm512_mask_cmpeq_epi8_mask(here, w->next, bytes(0x9f));
+		out = _mm512_mask_mov_epi8(out, here, bytes('S'));
+	}
+	if (scripts & DOTLESS_I) { /* its trail becomes the I, its lead goes */
+		here = _mm512_cmpeq_epi8_mask(w->here, bytes(0xc4));
+		*ret_dropped = _mm512_mask_cmpeq_epi8_mask(here, w->next, bytes(0xb1));
+	}
+	return out;
+}
+
+static bool is_supported(void)
+{
+	return x86_has(X86_BMI1 | X86_BMI2 | X86_AVX2 | X86_AVX512F | X86_AVX512BW,
+	               X86_AVX512_VBMI | X86_AVX512_VBMI2, X86_STATE_AVX512);
+}
+
+#include "text/upper-loops.h"
+
+const struct upper_version upper_avx512 = {"avx512", is_supported, map};

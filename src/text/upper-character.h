@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+#pragma once
+
+/*
+ * upper-character: one UTF-8 sequence after the other, by tables of everything that Unicode maps.
+ *
+ * What the versions of upper-version.h leave to it is what is rare, and therefore nothing they need
+ * to know. Not its job: speed.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+size_t upper_find_sequence(const unsigned char *in, size_t length, size_t *ret_missing);
+size_t upper_map_sequence(const unsigned char *in, size_t length, unsigned char *out);
+
+/* Whether the character that in begins with becomes another one. */
+bool upper_changes(const unsigned char *in, const unsigned char *end);
+
+/* Maps the sequences that begin before until, and moves *in behind the last of them; none reaches
+ * behind end. Returns the number of bytes written. */
+size_t upper_map_characters(const unsigned char **in, const unsigned char *until,
+                            const unsigned char *end, unsigned char *out);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdatomic.h>
+
+#include "text/upper-version.h"
+
+/* So much text it takes for choosing to pay: the portable version does it in the time of the CPUID
+ * instructions in a virtual machine. */
+#define WORTH_CHOOSING ((size_t)32 << 10)
+
+const struct upper_version *const upper_versions[] = {
+        &upper_portable,
+#ifdef __x86_64__
+        &upper_avx2,
+        &upper_avx512,
+#endif
+        NULL,
+};
+
+static const struct upper_version *find_fastest(void)
+{
+	const struct upper_version *fastest = upper_versions[0];
+
+	for (size_t i = 1; upper_versions[i]; i++)
+		if (upper_versions[i]->is_supported())
+			fastest = upper_versions[i];
+	return fastest;
+}
+
+/* What is kept between calls is a fact about the processor, and how much text it took to ask. Two
+ * threads that ask at once find the same. */
+static const struct upper_version *choose(size_t length)
+{
+	static _Atomic(const struct upper_version *) chosen;
+	static atomic_size_t seen;
+	const struct upper_version *version = atomic_load_explicit(&chosen, memory_order_relaxed);
+
+	if (version)
+		return version;
+	if (length < WORTH_CHOOSING &&
+	    atomic_fetch_add_explicit(&seen, length, memory_order_relaxed) < WORTH_CHOOSING)
+		return upper_versions[0];
+	version = find_fastest();
+	atomic_store_explicit(&chosen, version, memory_order_relaxed);
+	return version;
+}
+
+size_t upper_feed(struct upper *upper, const void *in, size_t length, void *out)
+{
+	return upper_feed_by(choose(length), upper, in, length, out);
+}

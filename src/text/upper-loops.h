@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * upper-loops: how a vector version goes through a text. Each version's file includes this once, at
+ * its end, after it has said what a block is and how one is mapped (below).
+ *
+ * UTF-8 tells leads from trails, and what a byte becomes depends on at most three neighbours to
+ * each side. So a block of text is mapped without knowing where its characters begin, by looking at
+ * it five times, shifted by -2 to 2 bytes:
+ *
+ *     text      ... 'x' 'd1'8f' ' ' 'c3'a9' ...          xя é
+ *     here           x   d1  8f      c3  a9
+ *     before         ?   x   d1  8f      c3              a trail: whose? 8f of d1 becomes af
+ *     next           d1  8f      c3  a9                  a lead: of what? d1 of 8f becomes d0
+ *     out            X   d0  af      c3  89              XЯ É
+ *
+ * Knowing every script costs more than knowing one, so there is a loop for each group of scripts
+ * that share a text, and one for all. A loop stops at the first character that is "foreign": cased
+ * or of a changing length, and not among what it knows. Then the block that follows decides which
+ * loop goes on. Where scripts alternate so quickly that this costs more than it gains, the loop
+ * over all takes a while; what is foreign even there, upper-character maps.
+ *
+ *     find_best ──► caseless, latin, cyrillic, ... ──(foreign)──► find_best
+ *         └─(three short runs)──► all ──(foreign)──► one character ──► all
+ *
+ * Loops change only between two characters: one that knows a lead also maps its trail.
+ *
+ * The including file defines:
+ *   BLOCK                             bytes in a vector, at most 64
+ *   vector, load_vector(), store_vector()
+ *   struct window                     the five vectors, by these names
+ *   map_block(window, scripts, ret_dropped)   in *ret_dropped the bytes to leave out, as bits
+ *   find_foreign(window, scripts)     where characters are that scripts doesn't know, as bits
+ *   store_without(out, vector, dropped)       stores a block without the bytes dropped
+ *   ASCII_RUN                         1 if ASCII alone is worth a loop; then also is_any(vector),
+ * bytes() and map_ascii(vector)
+ */
+
+#include <stdint.h>
+#include <string.h>
+
+/* Bytes that a loop goes on for at most before it is looked for a better one. */
+#define STAY ((ptrdiff_t)64 << 10)
+
+/* Bytes that must be left for a loop: its last block, one that is cut, and their neighbours. */
+#define MARGIN (4 * BLOCK + 64)
+
+/* Ahead of text that isn't in the cache yet; the processor's own guess begins anew on every page.
+ */
+#define PREFETCH 8192
+
+/* Runs shorter than this didn't pay. */
+#define SHORT_RUN 512
+
+struct text {
+	const unsigned char *begin, *in, *end;
+	unsigned char *out;
+};
+
+INLINE uint64_t first_bits(size_t n)
+{
+	return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
+}
+
+INLINE struct window load_window(const unsigned char *in)
+{
+	return (struct window){
+	        .before2 = load_vector(in - 2),
+	        .before = load_vector(in - 1),
+	        .here = load_vector(in),
+	        .next = load_vector(in + 1),
+	        .next2 = load_vector(in + 2),
+	};
+}
+
+/* n, or up to 3 less in order not to cut a character that goes on at in[n]. */
+INLINE size_t whole_characters(const unsigned char *in, size_t n)
+{
+	for (int i = 0; i < 3 && (in[n] & 0xc0) == 0x80; i++)
+		n--;
+	return n;
+}
+
+/* What is told by a character's first two bytes is only that it may be foreign: leaves of found
+ * what comes from the first on that does change. Leads from E2 on, and C2, no loop touches. */
+static NOINLINE uint64_t find_changing(const unsigned char *block, const unsigned char *end,
+                                       uint64_t found)
+{
+	for (; found; found &= found - 1) {
+		const unsigned char *in = block + __builtin_ctzll(found);
+
+		if ((*in < 0xe2 && *in != 0xc2) || upper_changes(in, end))
+			break;
+	}
+	return found;
+}
+
+INLINE uint64_t find_changing_foreign(const struct text *t, const struct window *w,
+                                      unsigned int scripts)
+{
+	uint64_t found = find_foreign(w, scripts);
+
+	return __builtin_expect(found != 0, 0) ? find_changing(t->in, t->end, found) : 0;
+}
+
+/* Stores the first n bytes of the block that in begins with. */
+INLINE void store_first(struct text *t, size_t n, vector out, uint64_t dropped, bool may_drop)
+{
+	if (may_drop) {
+		dropped &= first_bits(n);
+		store_without(t->out, out, dropped);
+		t->out -= __builtin_popcountll(dropped);
+	} else {
+		store_vector(t->out, out);
+	}
+	t->in += n;
+	t->out += n;
+}
+
+/* Up to the first foreign character, or as far as until, but always to between two characters. */
+INLINE struct text run(struct text t, unsigned int scripts)
+{
+	const unsigned char *until = t.end - t.in > STAY + MARGIN ? t.in + STAY : t.end - MARGIN;
+
+	for (;;) {
+		struct window w = load_window(t.in);
+		uint64_t dropped = 0, found = find_changing_foreign(&t, &w, scripts);
+		vector out = map_block(&w, scripts, &dropped);
+
+		if (found || t.in > until) {
+			size_t n = found ? (size_t)__builtin_ctzll(found)
+			                 : whole_characters(t.in, BLOCK);
+
+			store_first(&t, n, out, dropped, scripts & DOTLESS_I);
+			return t;
+		}
+		__builtin_prefetch(t.in + PREFETCH);
+		store_first(&t, BLOCK, out, dropped, scripts & DOTLESS_I);
+	}
+}
+
+#if ASCII_RUN
+/* Four blocks a turn, up to the first block with anything else. */
+static NOINLINE struct text run_ascii(struct text t)
+{
+	const unsigned char *until = t.end - MARGIN;
+
+	while (t.in <= until) {
+		vector v[4];
+
+		for (int i = 0; i < 4; i++)
+			v[i] = load_vector(t.in + i * BLOCK);
+		if (is_any((v[0] | v[1] | v[2] | v[3]) & bytes(0x80)))
+			break;
+		__builtin_prefetch(t.in + PREFETCH);
+		for (int i = 0; i < 4; i++)
+			store_vector(t.out + i * BLOCK, map_ascii(v[i]));
+		t.in += 4 * BLOCK;
+		t.out += 4 * BLOCK;
+	}
+	while (t.in <= until) {
+		vector v = load_vector(t.in);
+
+		if (is_any(v & bytes(0x80)))
+			break;
+		store_vector(t.out, map_ascii(v));
+		t.in += BLOCK;
+		t.out += BLOCK;
+	}
+	return t;
+}
+#endif
+
+static NOINLINE struct text run_caseless(struct text t)
+{
+	return run(t, CASELESS);
+}
+
+static NOINLINE struct text run_latin(struct text t)
+{
+	return run(t, LATIN);
+}
+
+static NOINLINE struct text run_turkish(struct text t)
+{
+	return run(t, TURKISH);
+}
+
+static NOINLINE struct text run_vietnamese(struct text t)
+{
+	return run(t, VIETNAMESE);
+}
+
+static NOINLINE struct text run_greek(struct text t)
+{
+	return run(t, GREEK);
+}
+
+static NOINLINE struct text run_cyrillic(struct text t)
+{
+	return run(t, CYRILLIC);
+}
+
+/* The first n bytes of a block by the loop over all scripts, or fewer and the character that
+ * stopped it. Where such characters are close together it goes on without vectors for a bit. */
+INLINE void step_all(struct text *t, const struct window *w, size_t n)
+{
+	uint64_t dropped = 0, found = find_foreign(w, ALL) & first_bits(n);
+	vector out = map_block(w, ALL, &dropped);
+	const unsigned char *until;
+
+	if (__builtin_expect(found != 0, 0))
+		found = find_changing(t->in, t->end, found);
+	if (found)
+		n = (size_t)__builtin_ctzll(found);
+	store_first(t, n, out, dropped, dropped);
+	if (found) {
+		until = t->in + (n < 16 && t->end - t->in > 64 ? 64 : 1);
+		t->out += upper_map_characters(&t->in, until, t->end, t->out);
+	}
+}
+
+static NOINLINE struct text run_all(struct text t, ptrdiff_t stay)
+{
+	const unsigned char *until = t.end - t.in > stay + MARGIN ? t.in + stay : t.end - MARGIN;
+
+	for (;;) {
+		struct window w = load_window(t.in);
+
+		if (t.in > until) {
+			step_all(&t, &w, whole_characters(t.in, BLOCK));
+			return t;
+		}
+		__builtin_prefetch(t.in + PREFETCH);
+		step_all(&t, &w, BLOCK);
+	}
+}
+
+/* A block at the edge of the text, which has no neighbours there. */
+static NOINLINE struct text step_edge(struct text t)
+{
+	unsigned char around[2 + BLOCK + 2] = {0};
+	size_t before = t.in - t.begin < 2 ? (size_t)(t.in - t.begin) : 2;
+	size_t left = (size_t)(t.end - t.in), n = left < BLOCK ? left : BLOCK;
+	struct window w;
+
+	memcpy(around + 2 - before, t.in - before, before + (left < BLOCK + 2 ? left : BLOCK + 2));
+	w = load_window(around + 2);
+	step_all(&t, &w, left > BLOCK ? whole_characters(t.in, BLOCK) : n);
+	return t;
+}
+
+/* By the first loop that knows all of the next block. */
+static struct text run_best(struct text t)
+{
+	struct window w = load_window(t.in);
+
+#if ASCII_RUN
+	if (!is_any(w.here & bytes(0x80)))
+		return run_ascii(t);
+#endif
+	if (!find_foreign(&w, CASELESS))
+		return run_caseless(t);
+	if (!find_foreign(&w, LATIN))
+		return run_latin(t);
+	if (!find_foreign(&w, CYRILLIC))
+		return run_cyrillic(t);
+	if (!find_foreign(&w, GREEK))
+		return run_greek(t);
+	if (!find_foreign(&w, TURKISH))
+		return run_turkish(t);
+	if (!find_foreign(&w, VIETNAMESE))
+		return run_vietnamese(t);
+	return run_all(t, BLOCK);
+}
+
+static struct text run_text(struct text t)
+{
+	ptrdiff_t stay = 2 * SHORT_RUN;
+	int short_runs = 0;
+
+	while (t.end - t.in >= MARGIN) {
+		const unsigned char *from = t.in;
+
+		if (short_runs == 3) {
+			t = run_all(t, stay);
+			stay = stay < STAY ? 2 * stay : STAY;
+			short_runs = 0;
+			continue;
+		}
+		t = run_best(t);
+		if (t.in - from >= SHORT_RUN) {
+			stay = 2 * SHORT_RUN;
+			short_runs = 0;
+		} else {
+			short_runs++;
+		}
+	}
+	return t;
+}
+
+static size_t map(const unsigned char *in, size_t length, unsigned char *out)
+{
+	struct text t = {in, in, in + length, out};
+
+	if (t.in < t.end)
+		t = step_edge(t);
+	t = run_text(t);
+	while (t.in < t.end)
+		t = step_edge(t);
+	return (size_t)(t.out - out);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * Upper case on any processor: 16 bytes at a time by what upper-arithmetic.h says, as SSE2, NEON or
+ * whatever the compiler makes of GNU C's vectors. No tables but those of upper-character.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "text/upper-character.h"
+#include "text/upper-version.h"
+
+#define BLOCK     16
+#define ASCII_RUN 1
+
+#define INLINE   static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+
+typedef unsigned char vector __attribute__((vector_size(BLOCK)));
+typedef uint64_t halves __attribute__((vector_size(BLOCK)));
+
+/* A bit for each byte of eight that isn't zero, the first one lowest. */
+INLINE uint64_t gather_bits(uint64_t all_or_none)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	all_or_none = __builtin_bswap64(all_or_none);
+#endif
+	/* Each factor's bit moves one byte's lowest bit into the top byte, at a place of its own.
+	 */
+	return (all_or_none & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080) >> 56;
+}
+
+INLINE bool is_any(vector v)
+{
+	return ((halves)v)[0] | ((halves)v)[1];
+}
+
+/* A bit for each byte of v; those are 0 or 0xff. */
+INLINE uint64_t find_bits(vector v)
+{
+	if (!is_any(v))
+		return 0;
+	return gather_bits(((halves)v)[0]) | gather_bits(((halves)v)[1]) << 8;
+}
+
+#include "text/upper-arithmetic.h"
+
+/* Leads of three and four bytes: where next is among the second bytes of cased characters. */
+INLINE vector find_long(vector here, vector next)
+{
+	vector e1 = is_in(next, 0x82, 0x83) | is(next, 0x8f) | (is_above(next, 0xb1));
+	vector e2 = is_in(next, 0x84, 0x86) | is(next, 0x93) | is_in(next, 0xb0, 0xb4);
+
+	return (is(here, 0xe1) & e1) | (is(here, 0xe2) & e2) |
+	       (is(here, 0xea) & is_in(next, 0x99, 0xae)) |
+	       (is(here, 0xef) & (is(next, 0xac) | is(next, 0xbd))) |
+	       (is(here, 0xf0) & is_in(next, 0x90, 0x9e));
+}
+
+static bool is_supported(void)
+{
+	return true;
+}
+
+#include "text/upper-loops.h"
+
+const struct upper_version upper_portable = {"portable", is_supported, map};

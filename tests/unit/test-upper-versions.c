@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * upper's versions: each that this processor runs against one character after the other by table,
+ * on texts made so that every character meets every place of a block, whole and malformed, cut and
+ * uncut. That the table is right is shown elsewhere (test-upper-python.py).
+ */
+
+#undef NDEBUG
+#include "unit.h"
+
+#include <stdint.h>
+
+#include "text/upper-character.h"
+#include "text/upper-version.h"
+
+#define TEXT_MAX ((size_t)64 << 10)
+
+static const struct upper_version *supported[8];
+static int supported_count;
+
+/* The text under test, growing. */
+static unsigned char text[TEXT_MAX];
+static size_t length;
+
+static void add_bytes(const void *bytes, size_t n)
+{
+	if (length + n > TEXT_MAX) /* ck_assert() would write to a file every time */
+		ck_abort_msg("the text is too long");
+	memcpy(text + length, bytes, n);
+	length += n;
+}
+
+static void add_character(uint32_t c)
+{
+	unsigned char bytes[4] = {(unsigned char)c};
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = n - 1; i > 0; i--, c >>= 6)
+		bytes[i] = 0x80 | (c & 0x3f);
+	if (n > 1)
+		bytes[0] = (unsigned char)(0xf00 >> n | c);
+	add_bytes(bytes, n);
+}
+
+/* A small generator (Marsaglia's xorshift), the same on every machine. */
+static uint32_t random_state = 1;
+
+static uint32_t random_below(uint32_t limit)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 17;
+	random_state ^= random_state << 5;
+	return random_state % limit;
+}
+
+/* In pieces of piece bytes, each in memory of its own so that a sanitizer sees every overrun. */
+static size_t map_in_pieces(const struct upper_version *version, size_t piece, unsigned char *out)
+{
+	struct upper upper = {0};
+	size_t written = 0;
+
+	for (size_t from = 0; from < length; from += piece) {
+		size_t part = length - from < piece ? length - from : piece, n;
+		unsigned char *part_in = malloc(part), *part_out = malloc(UPPER_ROOM(part));
+
+		memcpy(part_in, text + from, part);
+		n = upper_feed_by(version, &upper, part_in, part, part_out);
+		memcpy(out + written, part_out, n);
+		written += n;
+		free(part_in);
+		free(part_out);
+	}
+	return written + upper_finish(&upper, out + written);
+}
+
+/* The text of a test goes, whether all is well or not, with its process. */
+static void check_in_pieces(int version, size_t piece)
+{
+	static unsigned char expected[UPPER_ROOM(TEXT_MAX)], out[UPPER_ROOM(TEXT_MAX)];
+	const unsigned char *in = text;
+	size_t wanted = upper_map_characters(&in, text + length, text + length, expected);
+	size_t written = map_in_pieces(supported[version], piece, out), same = 0;
+
+	while (same < wanted && same < written && expected[same] == out[same])
+		same++;
+	if (same < wanted || same < written)
+		ck_abort_msg("%s: %zu bytes in pieces of %zu: wrong from byte %zu of %zu on",
+		             supported[version]->name, length, piece, same, wanted);
+}
+
+static void check(int version)
+{
+	check_in_pieces(version, length ? length : 1);
+}
+
+/* Every code point, in short texts and with other characters between, so that they come to lie
+ * everywhere in a block. */
+START_TEST(test_every_code_point)
+{
+	static const char *const between[] = {"", "a", "\xc3\xa9", "\xe4\xb8\xad", "x\xd0\xb6y "};
+
+	for (uint32_t block = 0; block < 0x110000 >> 6; block++) {
+		/* Beyond the planes with letters the blocks are much alike. */
+		if (block >= 0x20000 >> 6 && block % 64 != 0)
+			continue;
+		for (size_t i = 0; i < sizeof(between) / sizeof(*between); i++) {
+			length = 0;
+			for (uint32_t c = block << 6; c < (block + 1) << 6; c++) {
+				add_character(c);
+				add_bytes(between[i], strlen(between[i]));
+			}
+			check(_i);
+		}
+	}
+}
+END_TEST
+
+/* A character of each kind of change at each distance from the beginning, the end and a cut. */
+START_TEST(test_every_place)
+{
+	static const char *const characters[] = {
+	        "z",          "\u00b5",     "\u00df",     "\u00e9", "\u00ff", "\u0131", "\u0137",
+	        "\u013a",     "\u0140",     "\u0149",     "\u017f", "\u01a1", "\u01b0", "\u01c6",
+	        "\u01f0",     "\u0250",     "\u0390",     "\u03ac", "\u03b0", "\u03c2", "\u03c9",
+	        "\u03cc",     "\u03d1",     "\u0433",     "\u0444", "\u0451", "\u0491", "\u04d9",
+	        "\u0587",     "\u10d0",     "\u1c80",     "\u1e61", "\u1e96", "\u1e9e", "\u1ea1",
+	        "\u1eff",     "\u1f80",     "\u1fb7",     "\u1fe4", "\u2184", "\u2192", "\u24d0",
+	        "\u2c65",     "\u2d00",     "\ua64b",     "\uab53", "\uab70", "\ufb03", "\uff41",
+	        "\U00010428", "\U0001e922", "\U0001f600", "\u4e2d", "\u0928", "\ud55c",
+	};
+	static const char *const fill[] = {"b", "\u0436", "\u4e2d"};
+
+	for (size_t i = 0; i < sizeof(characters) / sizeof(*characters); i++)
+		for (size_t before = 0; before < 70; before++) {
+			const char *after = fill[before % (sizeof(fill) / sizeof(*fill))];
+
+			length = 0;
+			for (size_t n = 0; n < before; n++)
+				add_bytes("b", 1);
+			add_bytes(characters[i], strlen(characters[i]));
+			for (size_t n = 0; n < 70; n++)
+				add_bytes(after, strlen(after));
+			add_bytes(characters[i], strlen(characters[i]));
+			check(_i);
+			check_in_pieces(_i, before + 1);
+		}
+}
+END_TEST
+
+/* Every short malformed sequence of these bytes, at every place of a block. */
+START_TEST(test_malformed)
+{
+	static const unsigned char bytes[] = {
+	        'a',  0x80, 0x8f, 0x9f, 0xa1, 0xb1, 0xba, 0xbf, 0xc1, 0xc3, 0xc4,
+	        0xc5, 0xcf, 0xd1, 0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf4, 0xf8, 0xff,
+	};
+	uint32_t count = sizeof(bytes);
+
+	for (uint32_t i = 0; i < count * count * count; i++) {
+		length = 0;
+		for (uint32_t before = i % 67; before > 0; before--)
+			add_bytes(i % 2 ? "b" : "\xd1\x8f", 1 + (i % 2 == 0));
+		add_bytes(&bytes[i % count], 1);
+		add_bytes(&bytes[i / count % count], 1);
+		add_bytes(&bytes[i / count / count], 1);
+		if (i % 3) /* not always at the end */
+			for (size_t n = 0; n < 40; n++)
+				add_bytes("\xc3\xa9y", 3);
+		check(_i);
+		if (i % 8 == 0)
+			check_in_pieces(_i, 1 + i % 61);
+	}
+}
+END_TEST
+
+static void add_random_characters(size_t wanted)
+{
+	static const uint16_t blocks[] = {
+	        0x20,   0xc0,   0x100,  0x140,  0x180,  0x1c0,  0x240,  0x1e80, 0x1ea0,
+	        0x1ec0, 0x390,  0x3c0,  0x400,  0x440,  0x480,  0x4c0,  0x530,  0x560,
+	        0x10d0, 0x1f00, 0x1fc0, 0x2c00, 0x2d00, 0xa640, 0xab70, 0xfb00, 0xff40,
+	        0x4e00, 0x900,  0x1c80, 0x80,   0x2180, 0x2480, 0xd580,
+	};
+	uint32_t count = sizeof(blocks) / sizeof(*blocks);
+	uint32_t often = blocks[random_below(count)], seldom = blocks[random_below(count)];
+
+	while (length < wanted) {
+		uint32_t block = random_below(4) ? often : seldom;
+
+		add_character((random_below(3) ? block : 0x40) + random_below(64));
+	}
+}
+
+/* Two scripts at a time; then bytes of it changed. */
+START_TEST(test_random_text)
+{
+	for (int i = 0; i < 1000; i++) {
+		length = 0;
+		add_random_characters(1 + random_below(3000));
+		check(_i);
+		check_in_pieces(_i, 1 + random_below(300));
+		for (int n = 0; n < 5; n++)
+			text[random_below((uint32_t)length)] = (unsigned char)random_below(256);
+		check(_i);
+		check_in_pieces(_i, 1 + random_below(300));
+	}
+}
+END_TEST
+
+/* Long enough for every loop to end by itself and for the one over all scripts to take turns. */
+START_TEST(test_long_text)
+{
+	for (int i = 0; i < 10; i++) {
+		length = 0;
+		while (length < TEXT_MAX - 4096)
+			add_random_characters(length + 1 + random_below(4000));
+		check(_i);
+		check_in_pieces(_i, 4097);
+	}
+}
+END_TEST
+
+START_TEST(test_random_bytes)
+{
+	for (int i = 0; i < 400; i++) {
+		length = 1 + random_below(3000);
+		for (size_t n = 0; n < length; n++)
+			text[n] = (unsigned char)random_below(256);
+		check(_i);
+		check_in_pieces(_i, 1 + random_below(100));
+	}
+}
+END_TEST
+
+/* What upper_feed() chooses once it has seen much text says what it said before. */
+START_TEST(test_choice)
+{
+	struct upper upper = {0};
+	static unsigned char before[UPPER_ROOM(4096)], after[UPPER_ROOM(4096)];
+	size_t n_before = 0, n_after = 0;
+
+	length = 0;
+	add_random_characters(3000);
+	for (int i = 0; i < 40; i++) {
+		n_after = upper_feed(&upper, text, length, after);
+		if (i == 0) {
+			n_before = n_after;
+			memcpy(before, after, n_before);
+		}
+		ck_assert_uint_eq(n_after, n_before);
+		ck_assert_mem_eq(after, before, n_after);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	for (size_t i = 0; upper_versions[i]; i++) {
+		if (upper_versions[i]->is_supported())
+			supported[supported_count++] = upper_versions[i];
+		else
+			printf("upper-versions: %s left out: not on this processor\n",
+			       upper_versions[i]->name);
+	}
+
+	const struct unit_row rows[] = {
+	        UNIT_LOOP("every character", test_every_code_point, 0, supported_count),
+	        UNIT_LOOP("every character", test_every_place, 0, supported_count),
+	        UNIT_LOOP("malformed", test_malformed, 0, supported_count),
+	        UNIT_LOOP("random", test_random_text, 0, supported_count),
+	        UNIT_LOOP("random", test_long_text, 0, supported_count),
+	        UNIT_LOOP("random", test_random_bytes, 0, supported_count),
+	        UNIT_ONCE("upper_feed()", test_choice),
+	        {0},
+	};
+
+	return unit_run("upper-versions", rows);
+}
