@@ -38,21 +38,14 @@ static int next_fd(void)
 	return fd;
 }
 
-/* A directory of this test's own, and a name in it; both are removed afterwards. */
+/* A directory of this program's own, and names in it: a test may fail and leave them. */
 static char directory[] = "/tmp/test-socket-XXXXXX";
-static char path[sizeof(directory) + 8];
+static char path[sizeof(directory) + 8], target[sizeof(directory) + 8];
 
-static void make_directory(void)
-{
-	strcpy(strrchr(directory, '-'), "-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/socket", directory);
-}
-
-static void remove_directory(void)
+static void remove_files(void)
 {
 	(void)unlink(path);
-	ck_assert_int_eq(rmdir(directory), 0);
+	(void)unlink(target);
 }
 
 static struct address path_address(void)
@@ -314,11 +307,13 @@ START_TEST(forwards_errors)
 {
 	/* Addresses for documentation (RFC 5737, RFC 3849): nobody has them. */
 	struct address ipv4 = address_with_port("203.0.113.1:1", 0);
-	struct address ipv6 = address_with_port("[2001:db8:ffff::1]:1", 0);
+	struct address ipv6 = address_with_port("[2001:db8:ffff::1]:1", 0), nowhere;
 	int next = next_fd();
 	int r;
 
 	ck_assert_int_eq(socket_open(&ipv4, SOCK_STREAM), -EADDRNOTAVAIL);
+	ck_assert_int_eq(address_from_path("/nonexistent/socket", &nowhere), 0);
+	ck_assert_int_eq(socket_open(&nowhere, SOCK_STREAM), -ENOENT);
 	r = socket_open(&ipv6, SOCK_DGRAM);
 	ck_assert(r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT);
 	ck_assert_int_eq(next_fd(), next);
@@ -330,7 +325,7 @@ START_TEST(opens_paths)
 	struct address address, name;
 	char text[ADDRESS_TEXT_MAX];
 
-	make_directory();
+	remove_files();
 	address = path_address();
 
 	_cleanup_close_ int fd = socket_open(&address, SOCK_STREAM);
@@ -339,7 +334,6 @@ START_TEST(opens_paths)
 	check_serves(fd, &address);
 	ck_assert_int_eq(socket_get_name(fd, &name), 0);
 	ck_assert_str_eq(address_print(&name, text), path);
-	remove_directory();
 }
 END_TEST
 
@@ -347,7 +341,7 @@ START_TEST(replaces_a_stale_path)
 {
 	static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
 
-	make_directory();
+	remove_files();
 
 	struct address address = path_address();
 	int gone = socket_open(&address, types[_i / 2]);
@@ -361,7 +355,6 @@ START_TEST(replaces_a_stale_path)
 	check_facts(fd, AF_UNIX, types[_i % 2], _i % 2 == 0, false);
 	if (_i % 2 == 0)
 		check_serves(fd, &address);
-	remove_directory();
 }
 END_TEST
 
@@ -369,7 +362,7 @@ START_TEST(leaves_a_live_path)
 {
 	static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
 
-	make_directory();
+	remove_files();
 
 	struct address address = path_address();
 	_cleanup_close_ int fd = socket_open(&address, types[_i / 2]), client = -1;
@@ -385,14 +378,13 @@ START_TEST(leaves_a_live_path)
 
 	client = connected_to(&address, types[_i / 2]);
 	ck_assert_int_ge(client, 0);
-	remove_directory();
 }
 END_TEST
 
 /* A server with a full backlog is alive: neither waited for nor replaced. */
 START_TEST(leaves_a_busy_path)
 {
-	make_directory();
+	remove_files();
 
 	struct address address = path_address();
 	_cleanup_close_ int fd = socket_open(&address, SOCK_STREAM);
@@ -407,17 +399,15 @@ START_TEST(leaves_a_busy_path)
 	ck_assert_int_eq(errno, EAGAIN);
 	ck_assert_int_eq(socket_open(&address, SOCK_STREAM), -EADDRINUSE);
 	ck_assert_int_eq(access(path, F_OK), 0);
-	remove_directory();
 }
 END_TEST
 
 START_TEST(leaves_what_is_no_socket)
 {
-	char target[sizeof(path) + 8];
 	struct address stale;
 	struct stat status;
 
-	make_directory();
+	remove_files();
 
 	struct address address = path_address();
 	int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -436,21 +426,14 @@ START_TEST(leaves_what_is_no_socket)
 	ck_assert_int_eq(unlink(path), 0);
 
 	/* Nor through one that leads to a stale socket. */
-	int gone;
-
-	snprintf(target, sizeof(target), "%s-gone", path);
 	ck_assert_int_eq(address_from_path(target, &stale), 0);
-	gone = socket_open(&stale, SOCK_STREAM);
+	int gone = socket_open(&stale, SOCK_STREAM);
 	ck_assert_int_ge(gone, 0);
 	close(gone);
 	ck_assert_int_eq(symlink(target, path), 0);
 	ck_assert_int_eq(socket_open(&address, SOCK_STREAM), -EADDRINUSE);
 	ck_assert_int_eq(lstat(path, &status), 0);
 	ck_assert(S_ISLNK(status.st_mode));
-	ck_assert_int_eq(unlink(target), 0);
-	remove_directory();
-
-	ck_assert_int_eq(socket_open(&address, SOCK_STREAM), -ENOENT);
 }
 END_TEST
 
@@ -490,10 +473,9 @@ START_TEST(gets_the_longest_name)
 	struct address address, full;
 	char text[ADDRESS_TEXT_MAX], expected[sizeof(full.un.sun_path) + 1];
 
-	make_directory();
-	snprintf(path, sizeof(path), "%s/", directory);
 	memset(expected, 'x', sizeof(expected));
-	memcpy(expected, path, strlen(path));
+	memcpy(expected, directory, strlen(directory));
+	expected[strlen(directory)] = '/';
 	expected[sizeof(expected) - 1] = '\0';
 	memset(&full, 0, sizeof(full));
 	full.un.sun_family = AF_UNIX;
@@ -502,11 +484,10 @@ START_TEST(gets_the_longest_name)
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	ck_assert_int_eq(bind(fd, &full.any, sizeof(full.un)), 0);
+	ck_assert_int_eq(unlink(expected), 0);
 	ck_assert_int_eq(socket_get_name(fd, &address), 0);
 	ck_assert_uint_ge(address.length, sizeof(full.un));
 	ck_assert_str_eq(address_print(&address, text), expected);
-	ck_assert_int_eq(unlink(expected), 0);
-	ck_assert_int_eq(rmdir(directory), 0);
 }
 END_TEST
 
@@ -539,5 +520,16 @@ int main(void)
 	        {0},
 	};
 
-	return unit_run("socket", rows);
+	int r;
+
+	if (!mkdtemp(directory)) {
+		perror(directory);
+		return EXIT_FAILURE;
+	}
+	snprintf(path, sizeof(path), "%s/socket", directory);
+	snprintf(target, sizeof(target), "%s/target", directory);
+	r = unit_run("socket", rows);
+	remove_files();
+	(void)rmdir(directory);
+	return r;
 }
