@@ -281,6 +281,8 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 	*ret_what = "sockets";
 	for (size_t i = 0; i < endpoints->count && r >= 0; i++)
 		r = serve_endpoint(server, endpoints, i);
+	if (r < 0)
+		return r;
 	*ret_what = "threads";
 	for (unsigned w = 1; w < server->count && r >= 0; w++)
 		r = worker_start(&server->workers[w]);

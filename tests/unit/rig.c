@@ -191,8 +191,11 @@ size_t client_read(struct client *client)
 				client->error = errno;
 			return client->length;
 		}
-		client->bytes = realloc(client->bytes, client->length + (size_t)n);
-		ck_assert_ptr_nonnull(client->bytes);
+		if (client->length + (size_t)n > client->capacity) {
+			client->capacity = 2 * client->capacity + sizeof(buffer);
+			client->bytes = realloc(client->bytes, client->capacity);
+			ck_assert_ptr_nonnull(client->bytes);
+		}
 		memcpy(client->bytes + client->length, buffer, (size_t)n);
 		client->length += (size_t)n;
 	}

@@ -66,7 +66,7 @@ struct address rig_address(const char *host, unsigned port);
 struct client {
 	int fd; /* owned, non-blocking */
 	char *bytes;
-	size_t length;
+	size_t length, capacity;
 	bool ended; /* the server's end of output came */
 	int error;  /* what recv() failed with, or 0 */
 };

@@ -1,0 +1,765 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * Tests of server/server.h: the daemon's life. It runs in a process of its own; the test is its
+ * service manager, which holds the sockets and hears its notices, and its clients.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exchange/exchange-options.h"
+#include "loopback.h"
+#include "rig.h"
+#include "server/server.h"
+#include "util/descriptor.h"
+#include "util/parse.h"
+
+#define MSEC UINT64_C(1000)
+
+/* As the exit code of the daemon's process, that server_run() failed. */
+#define EXIT_RUN_FAILED 99
+
+struct daemon {
+	struct server_options options;
+	enum activation activation;
+	uint64_t watchdog_usec; /* 0: none */
+	unsigned descriptors;   /* its limit; 0: as ours */
+
+	struct endpoint items[4]; /* the test's copies, which it holds as systemd does */
+	size_t count;
+	struct address stream, datagram; /* where it listens */
+
+	pid_t pid;
+	int pid_fd, notify_fd, error_fd;
+	char notice[2048]; /* the last one */
+};
+
+static struct server_options quiet_options(void)
+{
+	return (struct server_options){
+	        .exchange = exchange_options_default(&service),
+	        .workers = 1,
+	        .connections_max = 1000,
+	        .connections_max_per_source = ADMISSION_ANY,
+	        .idle_timeout = PARSE_INFINITY,
+	        .exit_idle_time = PARSE_INFINITY,
+	        .drain_timeout = PARSE_INFINITY,
+	};
+}
+
+static void add_endpoint(struct daemon *daemon, int fd, int family, enum endpoint_kind kind)
+{
+	daemon->items[daemon->count++] =
+	        (struct endpoint){.fd = fd, .family = family, .kind = kind, .name = NULL};
+}
+
+static void add_socket(struct daemon *daemon, int type, struct address *ret_address)
+{
+	int fd;
+
+	*ret_address = rig_address("127.0.0.1", 0);
+	fd = socket_open(ret_address, type);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(socket_get_name(fd, ret_address), 0);
+	add_endpoint(daemon, fd, AF_INET,
+	             type == SOCK_STREAM ? ENDPOINT_LISTENING : ENDPOINT_DATAGRAM);
+}
+
+/* A daemon to be, with a welcoming and a datagram socket. */
+static void daemon_prepare(struct daemon *daemon)
+{
+	*daemon = (struct daemon){
+	        .options = quiet_options(),
+	        .activation = ACTIVATION_SYSTEMD,
+	};
+	add_socket(daemon, SOCK_STREAM, &daemon->stream);
+	add_socket(daemon, SOCK_DGRAM, &daemon->datagram);
+}
+
+/* The soft limit of a process, 0 being this one. */
+static void limit_descriptors(pid_t pid, unsigned count)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, NULL, &limit), 0);
+	limit.rlim_cur = count;
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+static void daemon_run(struct daemon *daemon, const struct address *notify, int error_fd)
+{
+	struct endpoints endpoints = {.activation = daemon->activation, .count = daemon->count};
+	const char *what = "nothing";
+	char text[64];
+	int r;
+
+	/* A test that fails takes its daemon along. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)dup2(error_fd, STDERR_FILENO);
+	setenv("NOTIFY_SOCKET", address_print(notify, daemon->notice), 1);
+	if (daemon->watchdog_usec > 0) {
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)daemon->watchdog_usec);
+		setenv("WATCHDOG_USEC", text, 1);
+		snprintf(text, sizeof(text), "%d", (int)getpid());
+		setenv("WATCHDOG_PID", text, 1);
+	}
+	if (daemon->descriptors > 0)
+		limit_descriptors(0, daemon->descriptors);
+	endpoints.items = calloc(daemon->count, sizeof(*endpoints.items));
+	memcpy(endpoints.items, daemon->items, daemon->count * sizeof(*endpoints.items));
+	r = server_run(&daemon->options, &endpoints, &what);
+	endpoints_close(&endpoints);
+	if (r < 0)
+		fprintf(stderr, "%s: %s\n", what, strerror(-r));
+	exit(r < 0 ? EXIT_RUN_FAILED : r);
+}
+
+/* A notice that says this comes, whatever comes before it. */
+static void expect_notice(struct daemon *daemon, const char *expected)
+{
+	ssize_t n;
+
+	do {
+		wait_for(daemon->notify_fd, POLLIN);
+		n = recv(daemon->notify_fd, daemon->notice, sizeof(daemon->notice) - 1, 0);
+		ck_assert_int_gt(n, 0);
+		daemon->notice[n] = '\0';
+	} while (!strstr(daemon->notice, expected));
+}
+
+static void expect_no_notice(struct daemon *daemon, int msec)
+{
+	struct pollfd wait = {.fd = daemon->notify_fd, .events = POLLIN};
+
+	ck_assert_int_eq(poll(&wait, 1, msec), 0);
+}
+
+static void daemon_start(struct daemon *daemon)
+{
+	static unsigned number;
+	struct address notify;
+	char name[64];
+	int errors[2];
+
+	snprintf(name, sizeof(name), "@test-server-%d-%u", (int)getpid(), number++);
+	ck_assert_int_eq(address_from_path(name, &notify), 0);
+	daemon->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(daemon->notify_fd, &notify.any, notify.length), 0);
+	ck_assert_int_eq(pipe2(errors, O_CLOEXEC), 0);
+	(void)fflush(NULL);
+	daemon->pid = fork();
+	ck_assert_int_ge(daemon->pid, 0);
+	if (daemon->pid == 0)
+		daemon_run(daemon, &notify, errors[1]);
+	close(errors[1]);
+	daemon->error_fd = errors[0];
+	daemon->pid_fd = pidfd_open(daemon->pid, 0);
+	ck_assert_int_ge(daemon->pid_fd, 0);
+	for (size_t i = 0; i < daemon->count; i++)
+		if (daemon->items[i].kind == ENDPOINT_CONNECTED)
+			close(daemon->items[i].fd);
+	expect_notice(daemon, "READY=1");
+	ck_assert_ptr_nonnull(strstr(daemon->notice, "\nSTATUS=Connections: "));
+}
+
+/* It ends by itself, in good order. */
+static void expect_end(struct daemon *daemon)
+{
+	int status;
+
+	wait_for(daemon->pid_fd, POLLIN);
+	ck_assert_int_eq(waitpid(daemon->pid, &status, 0), daemon->pid);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 0);
+	close(daemon->pid_fd);
+	close(daemon->notify_fd);
+	close(daemon->error_fd);
+	for (size_t i = 0; i < daemon->count; i++)
+		if (daemon->items[i].kind != ENDPOINT_CONNECTED)
+			close(daemon->items[i].fd);
+}
+
+static bool has_ended(const struct daemon *daemon, int msec)
+{
+	struct pollfd wait = {.fd = daemon->pid_fd, .events = POLLIN};
+
+	return poll(&wait, 1, msec) > 0;
+}
+
+static void daemon_signal(const struct daemon *daemon, int number)
+{
+	ck_assert_int_eq(kill(daemon->pid, number), 0);
+}
+
+static void daemon_stop(struct daemon *daemon)
+{
+	daemon_signal(daemon, SIGTERM);
+	expect_end(daemon);
+}
+
+static uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int connect_to(const struct address *address)
+{
+	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(connect(fd, &address->any, address->length), 0);
+	return fd;
+}
+
+static void ask(int fd, const char *text)
+{
+	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+static void hear(int fd, const char *expected)
+{
+	char bytes[256];
+	size_t length = 0, wanted = strlen(expected);
+
+	while (length < wanted) {
+		ssize_t n;
+
+		wait_for(fd, POLLIN);
+		n = recv(fd, bytes + length, sizeof(bytes) - length, 0);
+		ck_assert_int_gt(n, 0);
+		length += (size_t)n;
+	}
+	ck_assert_uint_eq(length, wanted);
+	ck_assert_mem_eq(bytes, expected, wanted);
+}
+
+static void hear_the_end(int fd)
+{
+	char byte;
+
+	wait_for(fd, POLLIN);
+	ck_assert_int_eq(recv(fd, &byte, 1, 0), 0);
+}
+
+/* A connection that is served. */
+static int converse(const struct daemon *daemon)
+{
+	int fd = connect_to(&daemon->stream);
+
+	ask(fd, "hello");
+	hear(fd, "HELLO");
+	return fd;
+}
+
+static void ask_by_datagram(const struct daemon *daemon)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(connect(fd, &daemon->datagram.any, daemon->datagram.length), 0);
+	ask(fd, "hello");
+	hear(fd, "HELLO");
+	close(fd);
+}
+
+START_TEST(serves_and_tells)
+{
+	struct daemon daemon;
+	int fd;
+
+	daemon_prepare(&daemon);
+	daemon_start(&daemon);
+	fd = converse(&daemon);
+	ask_by_datagram(&daemon);
+	expect_notice(&daemon, "STATUS=Connections: 1 open, 1 served, 0 refused. "
+	                       "Datagrams: 1 answered, 0 refused. Bytes: 10 in, 10 out.");
+	/* Nothing happens: nothing is said. */
+	expect_no_notice(&daemon, 1300);
+	close(fd);
+	/* The last was long ago: at once. */
+	expect_notice(&daemon, "STATUS=Connections: 0 open, 1 served");
+	daemon_signal(&daemon, SIGTERM);
+	expect_notice(&daemon, "STOPPING=1");
+	expect_notice(&daemon, "STOPPING=1\nSTATUS=Connections: 0 open, 1 served");
+	expect_end(&daemon);
+}
+END_TEST
+
+/* Status at most once a second, however much happens. */
+START_TEST(tells_once_a_second)
+{
+	struct daemon daemon;
+	uint64_t first;
+
+	daemon_prepare(&daemon);
+	daemon_start(&daemon);
+	ask_by_datagram(&daemon);
+	expect_notice(&daemon, "STATUS=");
+	first = now_usec();
+	while (now_usec() - first < 900 * MSEC) {
+		ask_by_datagram(&daemon);
+		expect_no_notice(&daemon, 10);
+	}
+	expect_notice(&daemon, "STATUS=");
+	ck_assert_uint_ge(now_usec() - first, 980 * MSEC);
+	daemon_stop(&daemon);
+}
+END_TEST
+
+static const int stop_signals[] = {SIGTERM, SIGINT};
+
+START_TEST(ends_when_told)
+{
+	struct daemon daemon;
+
+	daemon_prepare(&daemon);
+	daemon_start(&daemon);
+	close(converse(&daemon));
+	daemon_signal(&daemon, stop_signals[_i]);
+	expect_notice(&daemon, "STOPPING=1");
+	expect_end(&daemon);
+}
+END_TEST
+
+/* What is open goes on, what is new waits for the next process, and the end comes with the last. */
+START_TEST(drains)
+{
+	struct daemon daemon;
+	int fd, second, late, next;
+
+	daemon_prepare(&daemon);
+	daemon.options.workers = (unsigned)_i;
+	daemon_start(&daemon);
+	fd = converse(&daemon);
+	second = converse(&daemon);
+	daemon_signal(&daemon, SIGTERM);
+	expect_notice(&daemon, "STOPPING=1");
+	/* All workers have stopped once none answers datagrams any more; until then, ask. */
+	late = connect_to(&daemon.stream);
+	ask(late, "late");
+	ask(fd, "still here");
+	hear(fd, "STILL HERE");
+	close(fd);
+	ask(second, "me too");
+	hear(second, "ME TOO");
+	ck_assert(!has_ended(&daemon, 0));
+	shutdown(second, SHUT_WR);
+	hear_the_end(second);
+	close(second);
+
+	struct pollfd wait = {.fd = late, .events = POLLIN};
+
+	if (_i == 1) {
+		wait_for(daemon.pid_fd, POLLIN);
+		ck_assert_int_eq(poll(&wait, 1, 0), 0);
+		next = accept(daemon.items[0].fd, NULL, NULL);
+		ck_assert_int_ge(next, 0);
+		hear(next, "late");
+		close(next);
+	}
+	close(late);
+	expect_end(&daemon);
+}
+END_TEST
+
+START_TEST(second_signal_ends_at_once)
+{
+	struct daemon daemon;
+	int fd;
+
+	daemon_prepare(&daemon);
+	daemon.options.workers = (unsigned)_i;
+	daemon_start(&daemon);
+	fd = converse(&daemon);
+	daemon_signal(&daemon, SIGTERM);
+	expect_notice(&daemon, "STOPPING=1");
+	daemon_signal(&daemon, SIGTERM);
+	expect_end(&daemon);
+	hear_the_end(fd);
+	close(fd);
+}
+END_TEST
+
+START_TEST(drains_so_long)
+{
+	struct daemon daemon;
+	uint64_t begin;
+	int fd;
+
+	daemon_prepare(&daemon);
+	daemon.options.drain_timeout = _i ? 0 : 200 * MSEC;
+	daemon_start(&daemon);
+	fd = converse(&daemon);
+	begin = now_usec();
+	daemon_signal(&daemon, SIGTERM);
+	wait_for(daemon.pid_fd, POLLIN);
+	/* The loop's clock is coarse: some milliseconds. */
+	if (_i == 0)
+		ck_assert_uint_ge(now_usec() - begin, 190 * MSEC);
+	expect_end(&daemon);
+	hear_the_end(fd);
+	close(fd);
+}
+END_TEST
+
+/* A silent connection holds a drain up until the idle timeout, not for ever. */
+START_TEST(drains_the_silent)
+{
+	struct daemon daemon;
+	int fd;
+
+	daemon_prepare(&daemon);
+	daemon.options.idle_timeout = 300 * MSEC;
+	daemon.options.workers = (unsigned)_i;
+	daemon_start(&daemon);
+	fd = converse(&daemon);
+	daemon_signal(&daemon, SIGTERM);
+	expect_end(&daemon);
+	hear_the_end(fd);
+	close(fd);
+}
+END_TEST
+
+START_TEST(closes_the_silent)
+{
+	struct daemon daemon;
+	uint64_t begin;
+	int fd, active;
+
+	daemon_prepare(&daemon);
+	daemon.options.idle_timeout = 600 * MSEC;
+	daemon_start(&daemon);
+	begin = now_usec();
+	fd = connect_to(&daemon.stream);
+	active = converse(&daemon);
+
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+	while (poll(&wait, 1, 50) == 0) {
+		ask(active, "x");
+		hear(active, "X");
+	}
+	hear_the_end(fd);
+	ck_assert_uint_ge(now_usec() - begin, 580 * MSEC);
+	/* A tenth of a second, and what a busy machine adds. */
+	ck_assert_uint_le(now_usec() - begin, 1600 * MSEC);
+	ask(active, "hello");
+	hear(active, "HELLO");
+	close(active);
+	close(fd);
+	daemon_stop(&daemon);
+}
+END_TEST
+
+/* Nobody asked anything at all: that is idle, too. */
+START_TEST(exits_when_idle)
+{
+	static const enum activation ways[] = {ACTIVATION_SYSTEMD, ACTIVATION_INETD};
+	struct daemon daemon;
+	uint64_t begin = now_usec();
+
+	daemon_prepare(&daemon);
+	daemon.activation = ways[_i];
+	daemon.options.exit_idle_time = 150 * MSEC;
+	daemon_start(&daemon);
+	expect_notice(&daemon, "STOPPING=1");
+	ck_assert_uint_ge(now_usec() - begin, 140 * MSEC);
+	expect_end(&daemon);
+}
+END_TEST
+
+/* Nobody would start it again. */
+START_TEST(stays_if_it_opened_its_sockets)
+{
+	struct daemon daemon;
+
+	daemon_prepare(&daemon);
+	daemon.activation = ACTIVATION_OWN;
+	daemon.options.exit_idle_time = 20 * MSEC;
+	daemon_start(&daemon);
+	ck_assert(!has_ended(&daemon, 300));
+	ask_by_datagram(&daemon);
+	ck_assert(!has_ended(&daemon, 300));
+	daemon_stop(&daemon);
+}
+END_TEST
+
+/* Not while a connection is open, nor sooner than the time after the last. */
+START_TEST(is_not_idle_while_connected)
+{
+	struct daemon daemon;
+	uint64_t closed;
+	int fd;
+
+	daemon_prepare(&daemon);
+	daemon.options.exit_idle_time = 300 * MSEC;
+	daemon.options.workers = (unsigned)_i;
+	daemon_start(&daemon);
+	fd = converse(&daemon);
+	ck_assert(!has_ended(&daemon, 600));
+	ask(fd, "still");
+	hear(fd, "STILL");
+	closed = now_usec();
+	close(fd);
+	expect_end(&daemon);
+	ck_assert_uint_ge(now_usec() - closed, 290 * MSEC);
+}
+END_TEST
+
+START_TEST(is_not_idle_while_asked)
+{
+	struct daemon daemon;
+
+	daemon_prepare(&daemon);
+	daemon.options.exit_idle_time = 600 * MSEC;
+	daemon_start(&daemon);
+	for (int i = 0; i < 8; i++) {
+		ask_by_datagram(&daemon);
+		ck_assert(!has_ended(&daemon, 100));
+	}
+	expect_end(&daemon);
+}
+END_TEST
+
+/* What it was started for waits in its sockets: that is served first, however short its time. */
+START_TEST(serves_what_waits_before_it_is_idle)
+{
+	struct daemon daemon;
+	int fd, datagram = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	daemon_prepare(&daemon);
+	daemon.options.exit_idle_time = 0;
+	ck_assert_int_eq(connect(datagram, &daemon.datagram.any, daemon.datagram.length), 0);
+	ask(datagram, "datagram");
+	fd = connect_to(&daemon.stream);
+	ask(fd, "hello");
+	shutdown(fd, SHUT_WR);
+	daemon_start(&daemon);
+	hear(fd, "HELLO");
+	hear(datagram, "DATAGRAM");
+	expect_end(&daemon);
+	close(fd);
+	close(datagram);
+}
+END_TEST
+
+/* One conversation and no welcoming socket (inetd nowait): it ends with it. */
+START_TEST(ends_with_its_only_conversation)
+{
+	struct daemon daemon = {.options = quiet_options(), .activation = ACTIVATION_INETD};
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(descriptor_set_nonblocking(ends[0], true), 0);
+	add_endpoint(&daemon, ends[0], AF_UNIX, ENDPOINT_CONNECTED);
+	/* The second time it ends since its client is silent. */
+	if (_i > 0)
+		daemon.options.idle_timeout = 100 * MSEC;
+	daemon_start(&daemon);
+	ask(ends[1], "hello");
+	hear(ends[1], "HELLO");
+	if (_i == 0)
+		ck_assert_int_eq(shutdown(ends[1], SHUT_WR), 0);
+	hear_the_end(ends[1]);
+	expect_end(&daemon);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(reports_when_asked)
+{
+	struct daemon daemon;
+	char line[1024];
+	ssize_t n;
+
+	daemon_prepare(&daemon);
+	daemon_start(&daemon);
+	close(converse(&daemon));
+	ask_by_datagram(&daemon);
+	daemon_signal(&daemon, SIGUSR1);
+	wait_for(daemon.error_fd, POLLIN);
+	n = read(daemon.error_fd, line, sizeof(line) - 1);
+	ck_assert_int_gt(n, 0);
+	line[n] = '\0';
+	ck_assert_ptr_nonnull(
+	        strstr(line, " served, 0 refused. Datagrams: 1 answered, 0 refused."));
+	ck_assert_int_eq(line[n - 1], '\n');
+	daemon_stop(&daemon);
+}
+END_TEST
+
+START_TEST(feeds_the_watchdog)
+{
+	struct daemon daemon;
+
+	daemon_prepare(&daemon);
+	daemon.watchdog_usec = 200 * MSEC;
+	daemon_start(&daemon);
+	for (int i = 0; i < 3; i++)
+		expect_notice(&daemon, "WATCHDOG=1");
+	daemon_stop(&daemon);
+}
+END_TEST
+
+/* Out of descriptors; then there is room, and nothing of ours says so: a second later at most who
+ * waits is served. */
+START_TEST(accepts_again)
+{
+	enum { CLIENTS = 24 };
+	struct daemon daemon;
+	int fds[CLIENTS], next, answered = 0;
+
+	daemon_prepare(&daemon);
+	/* Enough for its own, and for less than all clients. */
+	next = dup(daemon.items[0].fd);
+	daemon.descriptors = (unsigned)next + CLIENTS;
+	close(next);
+	daemon_start(&daemon);
+	for (int i = 0; i < CLIENTS; i++) {
+		fds[i] = connect_to(&daemon.stream);
+		ask(fds[i], "x");
+	}
+	for (int i = 0; i < CLIENTS; i++) {
+		struct pollfd wait = {.fd = fds[i], .events = POLLIN};
+
+		answered += poll(&wait, 1, i == 0 ? PATIENCE : 20) == 1;
+	}
+	ck_assert_int_gt(answered, 0);
+	ck_assert_int_lt(answered, CLIENTS);
+	limit_descriptors(daemon.pid, 64 + CLIENTS);
+	for (int i = 0; i < CLIENTS; i++) {
+		hear(fds[i], "X");
+		close(fds[i]);
+	}
+	daemon_stop(&daemon);
+}
+END_TEST
+
+static unsigned long count_wakeups(const struct daemon *daemon)
+{
+	char path[64], line[256];
+	unsigned long count = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)daemon->pid);
+	file = fopen(path, "re");
+	ck_assert_ptr_nonnull(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "voluntary_ctxt_switches: %lu", &count) == 1)
+			break;
+	fclose(file);
+	ck_assert_uint_gt(count, 0);
+	return count;
+}
+
+/* With an idle connection, timeouts far away and a manager that was told: it sleeps. */
+START_TEST(sleeps_while_idle)
+{
+	struct daemon daemon;
+	unsigned long before;
+	int fd;
+
+	daemon_prepare(&daemon);
+	daemon.options.idle_timeout = 3600000 * MSEC;
+	daemon.options.exit_idle_time = 3600000 * MSEC;
+	daemon_start(&daemon);
+	fd = converse(&daemon);
+	expect_notice(&daemon, "STATUS=Connections: 1 open");
+	(void)has_ended(&daemon, 50);
+	before = count_wakeups(&daemon);
+	ck_assert(!has_ended(&daemon, 1000));
+	ck_assert_uint_eq(count_wakeups(&daemon), before);
+	close(fd);
+	daemon_stop(&daemon);
+}
+END_TEST
+
+/* Several workers: all is served and counted together, and ended together. */
+START_TEST(works_in_threads)
+{
+	struct daemon daemon;
+	int fds[32];
+
+	daemon_prepare(&daemon);
+	daemon.options.workers = 3;
+	daemon.options.connections_max = 32;
+	daemon_start(&daemon);
+	for (int i = 0; i < 32; i++)
+		fds[i] = converse(&daemon);
+	for (int i = 0; i < 32; i++)
+		ask_by_datagram(&daemon);
+
+	int extra = connect_to(&daemon.stream);
+
+	hear_the_end(extra);
+	close(extra);
+	for (int i = 0; i < 32; i++) {
+		ask(fds[i], "again");
+		hear(fds[i], "AGAIN");
+		close(fds[i]);
+	}
+	daemon_signal(&daemon, SIGTERM);
+	expect_notice(&daemon, "STOPPING=1\nSTATUS=Connections: 0 open, 32 served, 1 refused "
+	                       "(connections-max 1). Datagrams: 32 answered, 0 refused. "
+	                       "Bytes: 480 in, 480 out.");
+	expect_end(&daemon);
+}
+END_TEST
+
+/* What can't be served is told by the name of what failed, before READY. */
+START_TEST(names_what_failed)
+{
+	struct server_options options = quiet_options();
+	struct endpoint item = {
+	        .fd = open("/dev/null", O_RDONLY | O_CLOEXEC),
+	        .kind = ENDPOINT_LISTENING,
+	};
+	struct endpoints endpoints = {.items = &item, .count = 1};
+	const char *what = NULL;
+
+	options.workers = (unsigned)_i;
+	ck_assert_int_eq(server_run(&options, &endpoints, &what), -EPERM);
+	ck_assert_str_eq(what, "sockets");
+	close(item.fd);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+	        UNIT_ONCE("notices", serves_and_tells),
+	        UNIT_ONCE("notices", tells_once_a_second),
+	        UNIT_ONCE("notices", reports_when_asked),
+	        UNIT_ONCE("notices", feeds_the_watchdog),
+	        UNIT_LOOP("stopping", ends_when_told, 0, 2),
+	        UNIT_LOOP("stopping", drains, 1, 3),
+	        UNIT_LOOP("stopping", second_signal_ends_at_once, 1, 3),
+	        UNIT_LOOP("stopping", drains_so_long, 0, 2),
+	        UNIT_LOOP("stopping", drains_the_silent, 1, 3),
+	        UNIT_LOOP("idle", exits_when_idle, 0, 2),
+	        UNIT_ONCE("idle", stays_if_it_opened_its_sockets),
+	        UNIT_LOOP("idle", is_not_idle_while_connected, 1, 3),
+	        UNIT_ONCE("idle", is_not_idle_while_asked),
+	        UNIT_ONCE("idle", serves_what_waits_before_it_is_idle),
+	        UNIT_ONCE("idle", closes_the_silent),
+	        UNIT_LOOP("idle", ends_with_its_only_conversation, 0, 2),
+	        UNIT_ONCE("idle", sleeps_while_idle),
+	        UNIT_ONCE("limits", accepts_again),
+	        UNIT_ONCE("workers", works_in_threads),
+	        UNIT_LOOP("failures", names_what_failed, 1, 3),
+	        {0},
+	};
+
+	return unit_run("server", rows);
+}
