@@ -14,7 +14,7 @@
 /* What a step says while the conversation goes on. */
 #define GOES_ON (-1)
 
-enum { SOCKET, INPUT, OUTPUT, POLLED };
+enum { SOCKET, INPUT, POLLED };
 
 int duplex_init(struct duplex *duplex, int fd, struct source *source, struct answers *answers)
 {
@@ -133,8 +133,6 @@ static int wait_events(struct duplex *duplex, struct pollfd polled[static POLLED
 	        (struct pollfd){.fd = duplex->fd, .events = POLLIN | (sends ? POLLOUT : 0)};
 	polled[INPUT] =
 	        (struct pollfd){.fd = reads ? duplex->source->input->fd : -1, .events = POLLIN};
-	/* Only that nobody reads our output any more is of interest. */
-	polled[OUTPUT] = (struct pollfd){.fd = duplex->answers->fd, .events = 0};
 
 	r = poll(polled, POLLED, clock_poll_timeout(silent < impatient ? silent : impatient));
 	if (r < 0)
@@ -156,8 +154,6 @@ enum duplex_end duplex_run(struct duplex *duplex)
 		end = wait_events(duplex, polled);
 		if (end != GOES_ON)
 			break;
-		if (polled[OUTPUT].revents & POLLERR)
-			return (enum duplex_end)fail(duplex, DUPLEX_NO_OUTPUT, -EPIPE);
 		if (polled[INPUT].revents) {
 			int r = source_fill(duplex->source);
 

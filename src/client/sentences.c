@@ -193,8 +193,7 @@ enum program_exit sentences_ask(struct client *client, bool once)
 		line.newline |= needs_newline(&sentences);
 		switch (ask_until_answered(&sentences, &line)) {
 		case VERDICT_OUTPUT:
-			return client_fail_output(client->answers.error ? client->answers.error
-			                                                : -EPIPE);
+			return client_fail_output(client->answers.error);
 		case VERDICT_UNANSWERED:
 			return EXIT_MISSING; /* nobody there */
 		default:

@@ -206,6 +206,24 @@ static int ask_anew(struct stream *stream, enum duplex_end *ret_end)
 	return r;
 }
 
+/* Closed, with all answered that was asked: whether that was all there is to ask, the input says.
+ */
+static enum duplex_end look_for_more(struct stream *stream)
+{
+	struct source *source = &stream->source;
+	const char *bytes;
+
+	while (source_look(source, &bytes) == 0 && source_wants_input(source)) {
+		int r = source_fill(source);
+
+		if (r < 0) {
+			stream->duplex.error = r;
+			return DUPLEX_NO_INPUT;
+		}
+	}
+	return DUPLEX_CLOSED;
+}
+
 enum program_exit stream_ask(struct client *client)
 {
 	_cleanup_(free_stream) struct stream stream = {.client = client, .fd = -1};
@@ -225,5 +243,7 @@ enum program_exit stream_ask(struct client *client)
 		free_stream(&stream); /* the server may wait for that before it looks at others */
 		return sentences_ask(client, true);
 	}
+	if (end == DUPLEX_CLOSED)
+		end = look_for_more(&stream);
 	return finish(&stream, end);
 }

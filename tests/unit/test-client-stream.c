@@ -2,6 +2,8 @@
 
 /* Tests of client/stream.c: nothing lost, nothing doubled, whatever the server is like. */
 
+#include <signal.h>
+
 #include "client-rig.h"
 
 #define TEXT_MAX 400000
@@ -151,6 +153,35 @@ START_TEST(waits_for_an_answer_at_the_end)
 }
 END_TEST
 
+/* Closes behind the second answer, before the input has ended, which it then does without more. */
+static void answer_twice(struct rig *rig, int fd)
+{
+	rig_answer_once(rig, fd);
+	rig_answer_once(rig, fd);
+	(void)shutdown(fd, SHUT_WR);
+	close(rig->kept);
+	rig->kept = -1;
+	rig_keep_silent(rig, fd);
+}
+
+START_TEST(is_content_with_what_there_is_to_ask)
+{
+	struct rig rig;
+	int ends[2];
+
+	rig_open(&rig, SOCK_STREAM, answer_twice, "", 0);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(write(ends[1], "a\nb\n", 4), 4);
+	rig.kept = ends[1];
+	rig.client.input.fd = ends[0];
+	ck_assert_int_eq(rig_ask(&rig, stream_ask), EXIT_ANSWERED);
+	rig_expect_errors(&rig, "");
+	rig_expect_file(rig.output, "A\nB\n", 4);
+	close(ends[0]);
+	rig_close(&rig);
+}
+END_TEST
+
 /* Ways to leave an answer out. Each reads first, so that no reset comes before its answer. */
 
 static void answer_half(struct rig *rig, int fd)
@@ -246,22 +277,19 @@ START_TEST(fails_where_it_cannot_read_or_write)
 }
 END_TEST
 
-/* Whoever read the answers has gone, while no input comes: it is seen, and quietly. */
+/* Whoever read the answers has gone: it matters, quietly, when there is one more. */
 START_TEST(ends_when_nobody_reads)
 {
 	struct rig rig;
-	int in[2], out[2];
+	int out[2];
 
-	ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
+	(void)signal(SIGPIPE, SIG_IGN);
 	ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
-	rig_open(&rig, SOCK_STREAM, rig_answer_stream, "", 0);
-	rig.client.input.fd = in[0];
-	rig.client.answers.fd = out[1];
 	close(out[0]);
-	ck_assert_int_eq(rig_ask(&rig, stream_ask), EXIT_MISSING);
+	rig_open(&rig, SOCK_STREAM, rig_answer_stream, "a\n", _i == 0 ? 0 : 2);
+	rig.client.answers.fd = out[1];
+	ck_assert_int_eq(rig_ask(&rig, stream_ask), _i == 0 ? EXIT_ANSWERED : EXIT_MISSING);
 	rig_expect_errors(&rig, "");
-	close(in[0]);
-	close(in[1]);
 	close(out[1]);
 	rig_close(&rig);
 }
@@ -297,11 +325,12 @@ int main(void)
 	        UNIT_LOOP("answers", gets_answers_from_one_that_listens_on, 0, 8),
 	        UNIT_LOOP("answers", comes_back_to_one_that_was_tired, 0, 8),
 	        UNIT_LOOP("answers", holds_and_lets_go, 0, 5),
+	        UNIT_ONCE("answers", is_content_with_what_there_is_to_ask),
 	        UNIT_ONCE("answers", waits_for_an_answer_at_the_end),
 	        UNIT_LOOP("gaps", misses_what_is_missing, 0, sizeof(gaps) / sizeof(gaps[0])),
 	        UNIT_LOOP("gaps", gives_up_on_silence, FRAMING_STREAM, FRAMING_LENGTH + 1),
 	        UNIT_LOOP("errors", fails_where_it_cannot_read_or_write, 0, 2),
-	        UNIT_ONCE("errors", ends_when_nobody_reads),
+	        UNIT_LOOP("errors", ends_when_nobody_reads, 0, 2),
 	        UNIT_ONCE("errors", says_that_nobody_is_there),
 	        {.group = NULL},
 	};
