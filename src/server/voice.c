@@ -37,6 +37,8 @@ static void speak(void *userdata)
 
 	voice->sum(voice->userdata, &status);
 	voice->last_status = now;
+	/* A round that spoke when it was time has overtaken the timer. */
+	timer_set(&voice->timer, TIMER_NEVER);
 	notify(voice, "", &status);
 	if (!status_has_refusals(&status, &voice->told))
 		return;
