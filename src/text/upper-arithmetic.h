@@ -42,17 +42,16 @@ struct window {
 	vector before2, before, here, next, next2;
 };
 
+typedef vector unaligned_vector __attribute__((aligned(1), may_alias));
+
 INLINE vector load_vector(const unsigned char *in)
 {
-	vector v;
-
-	memcpy(&v, in, sizeof(v));
-	return v;
+	return *(const unaligned_vector *)in;
 }
 
 INLINE void store_vector(unsigned char *out, vector v)
 {
-	memcpy(out, &v, sizeof(v));
+	*(unaligned_vector *)out = v;
 }
 
 /* The bytes behind each one that is dropped are stored once more, one place further to the left. */
@@ -70,11 +69,6 @@ INLINE void store_without(unsigned char *out, vector v, uint64_t dropped)
 
 		store_vector(out + i, load_vector(copy + i + 1));
 	}
-}
-
-INLINE vector bytes(unsigned char byte)
-{
-	return byte - (vector){0};
 }
 
 INLINE vector is(vector v, unsigned char byte)

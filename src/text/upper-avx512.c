@@ -26,8 +26,7 @@
 #include "text/upper-version.h"
 #include "text/upper-x86.h"
 
-#define BLOCK     64
-#define ASCII_RUN 0
+#define BLOCK 64
 
 #define INLINE   static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
@@ -169,12 +168,22 @@ INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
 	return found;
 }
 
+INLINE bool is_ascii(vector v)
+{
+	return _mm512_movepi8_mask(v) == 0;
+}
+
+INLINE vector map_ascii(vector v)
+{
+	__mmask64 letters = _mm512_cmplt_epu8_mask(_mm512_sub_epi8(v, bytes('a')), bytes(26));
+
+	return _mm512_mask_sub_epi8(v, letters, v, bytes(0x20));
+}
+
 INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *ret_dropped)
 {
-	vector letter = _mm512_sub_epi8(w->here, bytes('a'));
 	__mmask64 trails = _kandn_mask64(find_leads(w), _mm512_movepi8_mask(w->here)), here;
-	vector out = _mm512_mask_sub_epi8(w->here, _mm512_cmplt_epu8_mask(letter, bytes(26)),
-	                                  w->here, bytes(0x20));
+	vector out = map_ascii(w->here);
 
 	if (scripts & C3_C4_C5) {
 		out = map_trails(out, w, trails, 0xc3, trail_c3);

@@ -32,25 +32,27 @@
  *   map_block(window, scripts, ret_dropped)   in *ret_dropped the bytes to leave out, as bits
  *   find_foreign(window, scripts)     where characters are that scripts doesn't know, as bits
  *   store_without(out, vector, dropped)       stores a block without the bytes dropped
- *   ASCII_RUN                         1 if ASCII alone is worth a loop; then also is_any(vector),
- * bytes() and map_ascii(vector)
+ *   is_ascii(vector), map_ascii(vector)
  */
 
 #include <stdint.h>
 #include <string.h>
 
 /* Bytes that a loop goes on for at most before it is looked for a better one. */
-#define STAY ((ptrdiff_t)64 << 10)
+#define STAY ((ptrdiff_t)8 << 10)
 
 /* Bytes that must be left for a loop: its last block, one that is cut, and their neighbours. */
-#define MARGIN (4 * BLOCK + 64)
+#define MARGIN (5 * BLOCK + 64)
 
 /* Ahead of text that isn't in the cache yet; the processor's own guess begins anew on every page.
  */
-#define PREFETCH 8192
+#define PREFETCH 4096
+
+/* And the loop over all scripts at least. */
+#define STAY_LEAST (16 * BLOCK)
 
 /* Runs shorter than this didn't pay. */
-#define SHORT_RUN 512
+#define SHORT_RUN (2 * BLOCK)
 
 struct text {
 	const unsigned char *begin, *in, *end;
@@ -139,38 +141,6 @@ INLINE struct text run(struct text t, unsigned int scripts)
 	}
 }
 
-#if ASCII_RUN
-/* Four blocks a turn, up to the first block with anything else. */
-static NOINLINE struct text run_ascii(struct text t)
-{
-	const unsigned char *until = t.end - MARGIN;
-
-	while (t.in <= until) {
-		vector v[4];
-
-		for (int i = 0; i < 4; i++)
-			v[i] = load_vector(t.in + i * BLOCK);
-		if (is_any((v[0] | v[1] | v[2] | v[3]) & bytes(0x80)))
-			break;
-		__builtin_prefetch(t.in + PREFETCH);
-		for (int i = 0; i < 4; i++)
-			store_vector(t.out + i * BLOCK, map_ascii(v[i]));
-		t.in += 4 * BLOCK;
-		t.out += 4 * BLOCK;
-	}
-	while (t.in <= until) {
-		vector v = load_vector(t.in);
-
-		if (is_any(v & bytes(0x80)))
-			break;
-		store_vector(t.out, map_ascii(v));
-		t.in += BLOCK;
-		t.out += BLOCK;
-	}
-	return t;
-}
-#endif
-
 static NOINLINE struct text run_caseless(struct text t)
 {
 	return run(t, CASELESS);
@@ -236,6 +206,14 @@ static NOINLINE struct text run_all(struct text t, ptrdiff_t stay)
 	}
 }
 
+static NOINLINE struct text step_inner(struct text t)
+{
+	struct window w = load_window(t.in);
+
+	step_all(&t, &w, whole_characters(t.in, BLOCK));
+	return t;
+}
+
 /* A block at the edge of the text, which has no neighbours there. */
 static NOINLINE struct text step_edge(struct text t)
 {
@@ -250,15 +228,45 @@ static NOINLINE struct text step_edge(struct text t)
 	return t;
 }
 
+/* ASCII, four blocks a turn. Where a block has anything else, this one is mapped in between; two
+ * such blocks in a row are for another loop. */
+static NOINLINE struct text run_ascii(struct text t)
+{
+	const unsigned char *until = t.end - MARGIN;
+
+	while (t.in <= until) {
+		vector a = load_vector(t.in), b = load_vector(t.in + BLOCK);
+		vector c = load_vector(t.in + 2 * BLOCK), d = load_vector(t.in + 3 * BLOCK);
+
+		if (is_ascii(a | b | c | d)) {
+			for (int line = 0; line < 4 * BLOCK; line += 64)
+				__builtin_prefetch(t.in + PREFETCH + line);
+			store_vector(t.out, map_ascii(a));
+			store_vector(t.out + BLOCK, map_ascii(b));
+			store_vector(t.out + 2 * BLOCK, map_ascii(c));
+			store_vector(t.out + 3 * BLOCK, map_ascii(d));
+			t.in += 4 * BLOCK;
+			t.out += 4 * BLOCK;
+		} else if (is_ascii(a)) {
+			store_vector(t.out, map_ascii(a));
+			t.in += BLOCK;
+			t.out += BLOCK;
+		} else {
+			t = step_inner(t);
+			if (!is_ascii(load_vector(t.in)))
+				return t;
+		}
+	}
+	return t;
+}
+
 /* By the first loop that knows all of the next block. */
 static struct text run_best(struct text t)
 {
 	struct window w = load_window(t.in);
 
-#if ASCII_RUN
-	if (!is_any(w.here & bytes(0x80)))
+	if (is_ascii(w.here))
 		return run_ascii(t);
-#endif
 	if (!find_foreign(&w, CASELESS))
 		return run_caseless(t);
 	if (!find_foreign(&w, LATIN))
@@ -276,7 +284,7 @@ static struct text run_best(struct text t)
 
 static struct text run_text(struct text t)
 {
-	ptrdiff_t stay = 2 * SHORT_RUN;
+	ptrdiff_t stay = STAY_LEAST;
 	int short_runs = 0;
 
 	while (t.end - t.in >= MARGIN) {
@@ -290,7 +298,7 @@ static struct text run_text(struct text t)
 		}
 		t = run_best(t);
 		if (t.in - from >= SHORT_RUN) {
-			stay = 2 * SHORT_RUN;
+			stay = STAY_LEAST;
 			short_runs = 0;
 		} else {
 			short_runs++;

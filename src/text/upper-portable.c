@@ -13,8 +13,7 @@
 #include "text/upper-character.h"
 #include "text/upper-version.h"
 
-#define BLOCK     16
-#define ASCII_RUN 1
+#define BLOCK 16
 
 #define INLINE   static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
@@ -33,9 +32,19 @@ INLINE uint64_t gather_bits(uint64_t all_or_none)
 	return (all_or_none & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080) >> 56;
 }
 
+INLINE vector bytes(unsigned char byte)
+{
+	return byte - (vector){0};
+}
+
 INLINE bool is_any(vector v)
 {
 	return ((halves)v)[0] | ((halves)v)[1];
+}
+
+INLINE bool is_ascii(vector v)
+{
+	return !is_any(v & bytes(0x80));
 }
 
 /* A bit for each byte of v; those are 0 or 0xff. */
