@@ -25,10 +25,10 @@ class Server:
     kinds: tuple = ("tcp", "unix", "udp")
     answers: str = "ascii"  # what it makes of a text: ascii, unicode, copy
     source: str = ""  # below peers/, to be built
+    flags: tuple = ()
     libraries: tuple = ()
     needs: str = ""  # a program without which it can't take part
     process_each: bool = False  # a process for each connection
-    note: str = ""
 
 
 class Context:
@@ -107,17 +107,19 @@ def inetd(program, arguments=""):
 
 SERVERS = [
     Server("bare epoll", built("bare-epoll"), ("tcp", "unix"), source="bare-epoll.c"),
-    Server("bare epoll, copies", built("copy-epoll"), ("bulk-tcp", "bulk-unix"), "copy",
-           source="bare-epoll.c"),
+    Server("bare epoll that copies", built("copy-epoll"), ("bulk-tcp", "bulk-unix"), "copy",
+           source="bare-epoll.c", flags=("-DCOPY",)),
+    Server("bare epoll that echoes", built("echo-epoll"), ("bulk-tcp", "bulk-unix"), "copy",
+           source="bare-epoll.c", flags=("-DECHO",)),
     Server("recvfrom/sendto", built("plain-udp"), ("udp",), source="plain-udp.c"),
     Server("uppercased", ours, answers="unicode"),
-    Server("uppercased, baseline", baseline, answers="unicode"),
+    Server("baseline", baseline, answers="unicode"),
     Server("libuv", built_with_role("libuv"), source="libuv.c", libraries=("-luv",)),
     Server("libevent", built_with_role("libevent"), source="libevent.c",
            libraries=("-levent_core",)),
     Server("Go", built_with_role("go"), source="go.go", needs="go"),
     Server("node", script("node", "node.js"), needs="node"),
-    Server("Python, threads", script("python3", "python-threads.py")),
+    Server("Python threads", script("python3", "python-threads.py")),
     Server("xinetd + C filter", xinetd, ("tcp",), needs="xinetd", source="filter.c",
            process_each=True),
     Server("openbsd-inetd + C filter", inetd("filter"), ("tcp",), needs="inetd",
@@ -130,12 +132,13 @@ SERVERS = [
 def compile_one(context, server):
     """Builds a peer. Returns None, or why there is none."""
     source = HERE / "peers" / server.source
-    target = {"bare epoll, copies": "copy-epoll"}.get(server.name, source.stem)
+    target = context.built(source.stem)
     if source.suffix == ".go":
-        command = ["go", "build", "-o", context.built(target), str(source)]
+        command = ["go", "build", "-o", target, str(source)]
     else:
-        command = ["cc", *CFLAGS, *(["-DCOPY"] if target == "copy-epoll" else []),
-                   "-o", context.built(target), str(source), *server.libraries]
+        if server.flags:
+            target = server.command(context, "tcp", "")[0]
+        command = ["cc", *CFLAGS, *server.flags, "-o", target, str(source), *server.libraries]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         lines = [l for l in done.stderr.splitlines() if "error" in l] or done.stderr.splitlines()
@@ -149,7 +152,7 @@ def why_missing(context, server):
         return f"no {server.needs} in PATH"
     if server.source:
         return compile_one(context, server)
-    if server.name == "uppercased, baseline":
+    if server.name == "baseline":
         return None if context.baseline else "no --baseline"
     if "uppercase" in server.name and not (context.programs / "uppercased").exists():
         return f"no uppercased in {context.programs.name}"

@@ -117,7 +117,7 @@ def ping_pong(name, title, kind, connections, in_flight=1, stuck=0, **more):
 
 
 def bulk(name, title, kind, text):
-    return Work(name, title, kind, "bulk", text=text, bulk=True, reference="bare epoll, copies")
+    return Work(name, title, kind, "bulk", text=text, bulk=True, reference="bare epoll that copies")
 
 
 def udp(name, title, size, outstanding, rate=0, segments=1):
