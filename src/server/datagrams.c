@@ -221,7 +221,9 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 	struct datagrams *d = socket->datagrams;
 	int count = receive(d, socket->fd);
 
-	(void)events;
+	/* Somebody who shares the socket shut it down: it would be ready for ever. */
+	if (count < 0 && events & EPOLLHUP)
+		loop_remove(d->loop, socket->fd);
 	/* Whatever it was (nothing there after all, an ICMP error, no memory), it concerns no other
 	 * datagram: what is there stays there. */
 	for (int i = 0; i < count; i++)

@@ -492,12 +492,11 @@ END_TEST
 START_TEST(survives_a_refused_connection)
 {
 	struct rig rig;
-	struct address any = rig_address("127.0.0.1", 0), peer, server;
+	struct address peer, server;
 	int fd = open_client("127.0.0.1", 0), client = open_client("127.0.0.1", 0);
 	int error = 0;
 	socklen_t length = sizeof(error);
 
-	(void)any;
 	ck_assert_int_eq(socket_get_name(client, &peer), 0);
 	ck_assert_int_eq(socket_get_name(fd, &server), 0);
 	ck_assert_int_eq(connect(fd, &peer.any, peer.length), 0);
@@ -551,6 +550,31 @@ START_TEST(vanished_datagram)
 	ask(client, &server, "hello", 5);
 	expect(&rig, client, "HELLO");
 	close(thief);
+	close(client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* A socket that somebody shut down is ready for ever and has nothing: it is left alone, the others
+ * are not. */
+START_TEST(dead_socket)
+{
+	struct rig rig;
+	struct address dead = unix_name("dead");
+	int client = open_client("127.0.0.1", 0);
+
+	rig_open(&rig, &service);
+	(void)rig_serve(&rig, "127.0.0.1", SOCK_DGRAM);
+	rig_serve_fd(&rig, open_unix(&dead), AF_UNIX, ENDPOINT_DATAGRAM);
+	/* An unconnected one is shut down, though it says that it is not connected. */
+	(void)shutdown(rig.endpoints[0].fd, SHUT_RDWR);
+	(void)shutdown(rig.endpoints[1].fd, SHUT_RDWR);
+	rig_expect_rest(&rig);
+
+	struct address server = rig_serve(&rig, "127.0.0.1", SOCK_DGRAM);
+
+	ask(client, &server, "hello", 5);
+	expect(&rig, client, "HELLO");
 	close(client);
 	rig_close(&rig);
 }
@@ -651,6 +675,7 @@ int main(void)
 	        UNIT_ONCE("failures", icmp_errors_concern_nobody),
 	        UNIT_ONCE("failures", survives_a_refused_connection),
 	        UNIT_ONCE("failures", vanished_datagram),
+	        UNIT_ONCE("failures", dead_socket),
 	        UNIT_ONCE("fairness", sockets_take_turns),
 	        UNIT_LOOP("rate", limits_the_rate, 0, 2),
 	        UNIT_ONCE("datagrams_stop", stops),
