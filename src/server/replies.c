@@ -197,7 +197,9 @@ static void send_singly(struct replies *replies, unsigned i, int fd, int family)
 			status_count(&replies->status->datagrams_answered, 1);
 			status_count(&replies->status->bytes_out, length);
 		} else {
-			status_refuse_datagram(replies->status, REFUSAL_SEND_FAILED);
+			status_refuse_datagram(replies->status, errno == EMSGSIZE
+			                                                ? REFUSAL_TOO_LARGE
+			                                                : REFUSAL_SEND_FAILED);
 		}
 	}
 }

@@ -135,6 +135,29 @@ START_TEST(answers_the_largest)
 }
 END_TEST
 
+/* IPv6 has 20 bytes more. */
+START_TEST(answers_the_largest_of_ipv6)
+{
+	struct rig rig;
+	size_t most = UDP_MAX + 20;
+	int client = open_client("::1", 0);
+	char *bytes = malloc(most + 1);
+
+	rig_open(&rig, &service);
+
+	struct address server = rig_serve(&rig, "::1", SOCK_DGRAM);
+
+	memset(bytes, 'a', most);
+	ask(client, &server, bytes, most);
+	ck_assert_uint_eq(hear(&rig, client, bytes, most + 1, NULL), most);
+	for (size_t i = 0; i < most; i++)
+		ck_assert_int_eq(bytes[i], 'A');
+	free(bytes);
+	close(client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* 65,507 bytes are a datagram's most; 21,835 become 65,505, 21,836 become 65,508. */
 START_TEST(counts_replies_too_large)
 {
@@ -426,6 +449,29 @@ START_TEST(answers_large_unix)
 }
 END_TEST
 
+/* The reply would be longer than a send buffer (unix(7)): that is its length's fault. */
+START_TEST(counts_unix_replies_too_large)
+{
+	struct rig rig;
+	struct address server = unix_name("server"), name = unix_name("client");
+	int client = open_unix(&name), fd = open_unix(&server);
+	const int small = 50000;
+	char *bytes = calloc(1, 150000);
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	rig_open(&rig, &rig_tripling);
+	rig_serve_fd(&rig, fd, AF_UNIX, ENDPOINT_DATAGRAM);
+	ask(client, &server, bytes, 150000);
+	ask(client, &server, "x", 1);
+	expect(&rig, client, "xxx");
+	ck_assert_uint_eq(rig.status.refused[REFUSAL_TOO_LARGE], 1);
+	ck_assert_uint_eq(rig.status.datagrams_refused, 1);
+	free(bytes);
+	close(client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* A peer that went away, and one that does not read: both are counted, and those who asked in
  * between are answered. */
 START_TEST(failing_replies_hold_up_nobody)
@@ -660,6 +706,7 @@ int main(void)
 	        UNIT_ONCE("answers", answers),
 	        UNIT_ONCE("answers", answers_nothing_with_nothing),
 	        UNIT_ONCE("answers", answers_the_largest),
+	        UNIT_LOOP_UNLESS(no, "answers", answers_the_largest_of_ipv6, 0, 1),
 	        UNIT_ONCE("answers", counts_replies_too_large),
 	        UNIT_ONCE("answers", answers_many),
 	        UNIT_ONCE("answers", answers_segments),
@@ -671,6 +718,7 @@ int main(void)
 	        UNIT_LOOP_UNLESS(no, "address", answers_both_families, 0, 1),
 	        UNIT_ONCE("AF_UNIX", answers_unix),
 	        UNIT_ONCE("AF_UNIX", answers_large_unix),
+	        UNIT_ONCE("AF_UNIX", counts_unix_replies_too_large),
 	        UNIT_ONCE("failures", failing_replies_hold_up_nobody),
 	        UNIT_ONCE("failures", icmp_errors_concern_nobody),
 	        UNIT_ONCE("failures", survives_a_refused_connection),
