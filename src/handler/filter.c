@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "handler/filter.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,6 +13,27 @@
 
 /* Larger ones fall out of the cache, smaller ones cost system calls. */
 #define READ_SIZE ((size_t)128 << 10)
+
+/* A pipe is 64 KiB at first: every so much both its sides change places on the processor. */
+#define PIPE_SIZE_DEFAULT ((ssize_t)64 << 10)
+#define PIPE_SIZE         (256 << 10)
+
+/* The kernel copies to and from whole pages fastest. */
+#define PAGE_SIZE ((size_t)4096)
+
+static void *allocate_pages(size_t size)
+{
+	return aligned_alloc(PAGE_SIZE, (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1));
+}
+
+/* Where fd is a pipe and the system allows; nothing depends on it. */
+static void enlarge_pipe(int fd)
+{
+	int size = fcntl(fd, F_GETPIPE_SZ);
+
+	if (size > 0 && size < PIPE_SIZE)
+		(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
+}
 
 /* Reads up to READ_SIZE bytes, waiting where it must: a descriptor that is shared may have become
  * non-blocking. Returns their number, 0 at the end, or a negative errno. */
@@ -33,8 +56,9 @@ int filter_run(int in, int out, const struct exchange_options *options,
                enum filter_failure *ret_failure)
 {
 	_cleanup_(exchange_reset) struct exchange exchange = {0};
-	_cleanup_free_ char *request = malloc(READ_SIZE);
-	_cleanup_free_ char *reply = malloc(exchange_room(options, READ_SIZE));
+	_cleanup_free_ char *request = allocate_pages(READ_SIZE);
+	_cleanup_free_ char *reply = allocate_pages(exchange_room(options, READ_SIZE));
+	bool enlarged = false;
 
 	*ret_failure = FILTER_NONE;
 	if (!request || !reply) {
@@ -50,6 +74,11 @@ int filter_run(int in, int out, const struct exchange_options *options,
 		if (n < 0) {
 			*ret_failure = FILTER_READ;
 			return (int)n;
+		}
+		if (n >= PIPE_SIZE_DEFAULT && !enlarged) { /* much text, no short conversation */
+			enlarge_pipe(in);
+			enlarge_pipe(out);
+			enlarged = true;
 		}
 		failed = n > 0 ? exchange_feed(&exchange, options, request, (size_t)n, reply,
 		                               &length)
