@@ -87,6 +87,10 @@ void reference_make(struct reference *ret_reference, const struct exchange_optio
 	        .reply = malloc(2 * UPPER_ROOM(conversation->length)),
 	};
 	REQUIRE(ret_reference->reply, "no memory");
+	if (conversation->length == 0) {
+		ret_reference->done = conversation->ended;
+		return;
+	}
 	if (options->framing == FRAMING_STREAM)
 		make_stream(ret_reference, options, conversation);
 	else if (options->framing == FRAMING_LINE)

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: ISC */
+
+/* world-streams: welcoming sockets, and peers that connect, send, read, end, reset. */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "reference.h"
+#include "server/connection.h"
+#include "world.h"
+
+/* Times of a connection are kept in milliseconds, and the clock is coarse. */
+#define TIME_ERROR_USEC 8000
+
+static void *grown(void *bytes, size_t length)
+{
+	void *more = realloc(bytes, length ? length : 1);
+
+	REQUIRE(more, "no memory");
+	return more;
+}
+
+/* ─── what peers do ─── */
+
+struct world_peer *world_connect(int listener, const struct address *address, size_t room)
+{
+	struct world_peer *peer = &world.peers[world.peer_count];
+
+	if (world.peer_count == WORLD_PEERS)
+		return NULL;
+	world.peer_count++;
+	*peer = (struct world_peer){
+	        .listener = listener, .fd = -1, .address = *address, .room = room};
+	if (listener < 0) {
+		peer->fd = world_open(WORLD_CONNECTION, address->any.sa_family, 0);
+		world_look(peer->fd, WORLD_CONNECTION)->peer = peer;
+		peer->last_event = world.now;
+		world.accepted++;
+	}
+	return peer;
+}
+
+void world_send(struct world_peer *peer, const uint8_t *bytes, size_t length)
+{
+	if (peer->has_ended || peer->was_reset || peer->is_closed)
+		return;
+	peer->request = grown(peer->request, peer->sent + length);
+	memcpy(peer->request + peer->sent, bytes, length);
+	peer->sent += length;
+}
+
+void world_half_close(struct world_peer *peer)
+{
+	peer->has_ended = true;
+}
+
+void world_reset(struct world_peer *peer, bool takes_all_along)
+{
+	peer->was_reset = peer->is_excused = true;
+	if (takes_all_along)
+		peer->sent = peer->delivered;
+}
+
+static struct world_peer *next_of(int listener)
+{
+	for (unsigned i = 0; i < world.peer_count; i++)
+		if (world.peers[i].fd < 0 && !world.peers[i].is_gone &&
+		    world.peers[i].listener == listener)
+			return &world.peers[i];
+	return NULL;
+}
+
+uint32_t world_stream_events(const struct world_descriptor *descriptor)
+{
+	const struct world_peer *peer = descriptor->peer;
+	uint32_t events = 0;
+
+	if (descriptor->kind == WORLD_LISTENER)
+		return next_of(WORLD_FIRST_FD + (int)(descriptor - world.descriptors)) ? EPOLLIN
+		                                                                       : 0;
+	if (peer->delivered < peer->sent || peer->has_ended || peer->was_reset)
+		events |= EPOLLIN;
+	if (peer->room > 0 || peer->was_reset)
+		events |= EPOLLOUT;
+	if (peer->was_reset || (peer->has_ended && peer->is_shut))
+		events |= EPOLLHUP;
+	if (peer->was_reset && !peer->reset_is_seen)
+		events |= EPOLLERR;
+	return events;
+}
+
+/* ─── what the server may and must have done ─── */
+
+static void make_reference(struct reference *ret_reference, const struct world_peer *peer)
+{
+	const struct conversation conversation = {
+	        .request = peer->request,
+	        .length = peer->delivered,
+	        .first_read = peer->first_read,
+	        .ended = peer->end_is_seen,
+	};
+
+	reference_make(ret_reference, world.exchange, &conversation);
+}
+
+/* What it was sent is right as far as it goes. Returns whether that is all, and (*ret_is_over)
+ * whether there is no more to come. */
+static bool check_reply(const struct world_peer *peer, bool *ret_is_over)
+{
+	struct reference reference;
+	bool is_all;
+
+	make_reference(&reference, peer);
+	REQUIRE(peer->received <= reference.length &&
+	                (peer->received == 0 ||
+	                 memcmp(peer->reply, reference.reply, peer->received) == 0),
+	        "wrong answer to peer %d: %zu bytes, of %zu", (int)(peer - world.peers),
+	        peer->received, reference.length);
+	is_all = peer->received == reference.length;
+	*ret_is_over = reference.done;
+	reference_free(&reference);
+	return is_all;
+}
+
+static bool was_silent(const struct world_peer *peer)
+{
+	uint64_t now = world.now + TIME_ERROR_USEC;
+
+	if (peer->is_shut && now - peer->shut_at >= CONNECTION_LINGER_USEC)
+		return true;
+	return world.idle_timeout != WORLD_TIMELESS && now - peer->last_event >= world.idle_timeout;
+}
+
+/* There must be a reason to close, and an answer is not to be torn by a reset. */
+void world_close_peer(struct world_peer *peer)
+{
+	bool is_over, is_all = check_reply(peer, &is_over);
+
+	peer->is_closed = true;
+	if (!peer->was_served) {
+		world.refused++;
+		REQUIRE(peer->delivered == 0 && peer->received == 0, "refused too late");
+		return;
+	}
+	if (peer->is_excused || world.is_finishing || !world.is_serving || was_silent(peer))
+		return;
+	REQUIRE(is_over && is_all, "closed peer %d, which has %zu bytes", (int)(peer - world.peers),
+	        peer->received);
+	REQUIRE(peer->end_is_seen && peer->delivered == peer->sent,
+	        "closed peer %d with %zu bytes unread", (int)(peer - world.peers),
+	        peer->sent - peer->delivered);
+}
+
+static void check_quiet(const struct world_peer *peer)
+{
+	bool is_over, is_all = check_reply(peer, &is_over);
+
+	if (peer->is_closed || peer->is_gone)
+		return;
+	if (peer->fd < 0 && world.is_stopping)
+		return;
+	REQUIRE(peer->fd >= 0, "peer %d waits in the backlog", (int)(peer - world.peers));
+	REQUIRE(peer->delivered == peer->sent, "peer %d has %zu bytes unread",
+	        (int)(peer - world.peers), peer->sent - peer->delivered);
+	REQUIRE(is_all || peer->is_excused, "peer %d got %zu bytes only", (int)(peer - world.peers),
+	        peer->received);
+	REQUIRE(!peer->has_ended && !peer->was_reset, "peer %d was left open",
+	        (int)(peer - world.peers));
+}
+
+void world_check_streams(bool is_quiet)
+{
+	bool is_over;
+
+	for (unsigned i = 0; i < world.peer_count; i++) {
+		(void)check_reply(&world.peers[i], &is_over);
+		if (is_quiet)
+			check_quiet(&world.peers[i]);
+	}
+}
+
+void world_free_streams(void)
+{
+	for (unsigned i = 0; i < world.peer_count; i++) {
+		free(world.peers[i].request);
+		free(world.peers[i].reply);
+	}
+	world.peer_count = 0;
+}
+
+/* ─── the server's calls ─── */
+
+static int fail_to_accept(struct world_peer *peer)
+{
+	/* This one is gone; any other error is not the connection's. */
+	if (errno == ECONNABORTED || errno == EPROTO)
+		peer->is_gone = true;
+	return -1;
+}
+
+int __wrap_accept4(int fd, struct sockaddr *peer_address, socklen_t *length, int flags);
+int __wrap_accept4(int fd, struct sockaddr *peer_address, socklen_t *length, int flags)
+{
+	WORLD_INSIDE;
+	struct world_peer *peer = next_of(fd);
+	socklen_t room = *length;
+
+	(void)world_look(fd, WORLD_LISTENER);
+	REQUIRE(flags == (SOCK_NONBLOCK | SOCK_CLOEXEC), "flags %d", flags);
+	if (!peer) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (world_has_fault(WORLD_ACCEPT))
+		return fail_to_accept(peer);
+	peer->fd = world_open(WORLD_CONNECTION, peer->address.any.sa_family, 0);
+	world_look(peer->fd, WORLD_CONNECTION)->peer = peer;
+	peer->last_event = world.now;
+	memcpy(peer_address, &peer->address.storage,
+	       peer->address.length < room ? peer->address.length : room);
+	*length = peer->address.length;
+	world.accepted++;
+	world_progress(peer->fd);
+	return peer->fd;
+}
+
+static size_t limited(size_t length)
+{
+	size_t most = world.most;
+
+	world.most = 0;
+	return most > 0 && most < length ? most : length;
+}
+
+/* Of the connection: EINTR and EAGAIN are not its end. */
+static bool has_peer_fault(struct world_peer *peer, enum world_call call)
+{
+	if (!world_has_fault(call))
+		return false;
+	if (errno != EINTR && errno != EAGAIN)
+		peer->is_excused = true;
+	return true;
+}
+
+ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags);
+ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags)
+{
+	WORLD_INSIDE;
+	struct world_peer *peer = world_look(fd, WORLD_CONNECTION)->peer;
+	size_t there = peer->sent - peer->delivered;
+
+	REQUIRE(length > 0 && flags == MSG_DONTWAIT, "flags %d", flags);
+	if (has_peer_fault(peer, WORLD_RECV))
+		return -1;
+	if (there == 0 && peer->was_reset && !peer->reset_is_seen) {
+		world_progress(fd);
+		peer->reset_is_seen = true;
+		errno = ECONNRESET;
+		return -1;
+	}
+	if (there == 0 && !peer->was_reset && !peer->has_ended) {
+		errno = EAGAIN;
+		return -1;
+	}
+	REQUIRE(there > 0 || !peer->end_is_seen || peer->is_shut, "read behind the end");
+	world_progress(fd);
+	length = limited(length < there ? length : there);
+	if (length > 0)
+		memcpy(buffer, peer->request + peer->delivered, length);
+	else
+		peer->end_is_seen = true;
+	/* What comes after the server's own end is none of the conversation. */
+	if (peer->first_read == 0)
+		peer->first_read = length;
+	peer->delivered += length;
+	world.bytes_in += peer->is_shut ? 0 : length;
+	return (ssize_t)length;
+}
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
+{
+	WORLD_INSIDE;
+	struct world_peer *peer = world_look(fd, WORLD_CONNECTION)->peer;
+
+	REQUIRE(length > 0 && flags == (MSG_NOSIGNAL | MSG_DONTWAIT), "flags %d", flags);
+	REQUIRE(!peer->is_shut, "sent after shutdown");
+	world.current = fd;
+	if (has_peer_fault(peer, WORLD_SEND))
+		return -1;
+	if (peer->was_reset || peer->room == 0) {
+		errno = peer->was_reset ? EPIPE : EAGAIN;
+		return -1;
+	}
+	world_progress(fd);
+	length = limited(length < peer->room ? length : peer->room);
+	peer->reply = grown(peer->reply, peer->received + length);
+	memcpy(peer->reply + peer->received, bytes, length);
+	peer->received += length;
+	if (peer->room != SIZE_MAX)
+		peer->room -= length;
+	world.bytes_out += length;
+	return (ssize_t)length;
+}
+
+int __wrap_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how)
+{
+	WORLD_INSIDE;
+	struct world_peer *peer = world_look(fd, WORLD_CONNECTION)->peer;
+	bool is_over, is_all = check_reply(peer, &is_over);
+
+	REQUIRE(how == SHUT_WR && !peer->is_shut, "how %d", how);
+	REQUIRE((is_over && is_all) || peer->is_excused, "ended peer %d, which has %zu bytes",
+	        (int)(peer - world.peers), peer->received);
+	peer->is_shut = true;
+	peer->shut_at = world.now;
+	return world_has_fault(WORLD_SHUTDOWN) ? -1 : 0;
+}
