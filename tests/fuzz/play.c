@@ -140,8 +140,11 @@ static bool step(bool is_idle)
 
 static void add_endpoint(int fd, int family, enum endpoint_kind kind)
 {
+	char *name = strdup("made up");
+
+	REQUIRE(name, "no memory");
 	stage.endpoints.items[stage.endpoints.count++] =
-	        (struct endpoint){.fd = fd, .family = family, .kind = kind};
+	        (struct endpoint){.fd = fd, .family = family, .kind = kind, .name = name};
 }
 
 static void open_endpoints(const struct play *play)

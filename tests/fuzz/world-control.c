@@ -230,14 +230,13 @@ int __wrap_sd_event_wait(sd_event *event, uint64_t usec)
 
 static void call(struct sd_event_source *source)
 {
-	struct signalfd_siginfo signal;
+	struct signalfd_siginfo signal = {.ssi_signo = (uint32_t)source->number};
 
 	if (source->on_time) {
 		source->is_enabled = false;
 		(void)source->on_time(source, source->deadline, source->userdata);
 		return;
 	}
-	memset(&signal, 0, sizeof(signal));
 	source->is_pending = false;
 	(void)source->on_signal(source, &signal, source->userdata);
 }
