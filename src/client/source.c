@@ -142,11 +142,11 @@ static int add_headers(struct source *source)
 	int r;
 
 	while ((r = input_take_line(source->input, &line)) != 0) {
+		if (r > 0)
+			r = make_ready(source, line.bytes, line.length, false);
 		if (r == -EMSGSIZE)
 			source->too_long++;
 		else if (r < 0)
-			return r;
-		else if ((r = make_ready(source, line.bytes, line.length, false)) < 0)
 			return r;
 	}
 	return 0;
