@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -34,6 +37,9 @@ static void enlarge_pipe(int fd)
 	if (size > 0 && size < PIPE_SIZE)
 		(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
 }
+
+/* How long a peer may take to end its side after ours. */
+#define LINGER_MSEC 2000
 
 /* Reads up to READ_SIZE bytes, waiting where it must: a descriptor that is shared may have become
  * non-blocking. Returns their number, 0 at the end, or a negative errno. */
@@ -95,4 +101,29 @@ int filter_run(int in, int out, const struct exchange_options *options,
 		}
 	}
 	return 0;
+}
+
+static int64_t now_msec(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void filter_end(int fd)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	int64_t deadline = now_msec() + LINGER_MSEC, left;
+	char rest[4096];
+
+	(void)shutdown(fd, SHUT_WR);
+	while ((left = deadline - now_msec()) > 0) {
+		ssize_t n = recv(fd, rest, sizeof(rest), MSG_DONTWAIT);
+
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+			break;
+		if (n < 0)
+			(void)poll(&wait, 1, (int)left);
+	}
 }

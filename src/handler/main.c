@@ -39,17 +39,6 @@ static bool peer_is_gone(int error)
 	return error == -ECONNRESET || error == -EPIPE || error == -ETIMEDOUT;
 }
 
-/* A close with unread bytes would reset the connection and take the answer along: end our side, and
- * take out what has come. */
-static void close_gently(int fd)
-{
-	char rest[4096];
-
-	(void)shutdown(fd, SHUT_WR);
-	while (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
-		;
-}
-
 static int converse(const struct conversation *conversation, const struct exchange_options *options)
 {
 	static const char *const what[] = {
@@ -71,7 +60,7 @@ static int converse(const struct conversation *conversation, const struct exchan
 	if (conversation->is_socket) {
 		if (peer_is_gone(r))
 			return EXIT_ANSWERED;
-		close_gently(conversation->in);
+		filter_end(conversation->in);
 	}
 	if (r < 0) {
 		report(LOG_ERR, "%s: %s", what[failure],

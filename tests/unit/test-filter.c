@@ -299,6 +299,71 @@ START_TEST(says_what_failed)
 }
 END_TEST
 
+/* A TCP connection: [0] is the filter's end, [1] its peer's. */
+static void connect_pair(int ends[2])
+{
+	struct address address = address_with_port("127.0.0.1:1", 0);
+	int listener = socket_open(&address, SOCK_STREAM);
+
+	ck_assert_int_ge(listener, 0);
+	ck_assert_int_eq(socket_get_name(listener, &address), 0);
+	ends[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(connect(ends[1], &address.any, address.length), 0);
+	wait_for(listener, POLLIN);
+	ends[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	ck_assert_int_ge(ends[0], 0);
+	close(listener);
+}
+
+static void *end_and_close(void *argument)
+{
+	int *fd = argument;
+
+	filter_end(*fd);
+	close(*fd);
+	return NULL;
+}
+
+static int join_within(pthread_t thread, int msec)
+{
+	struct timespec until;
+
+	ck_assert_int_eq(clock_gettime(CLOCK_REALTIME, &until), 0);
+	until.tv_sec += msec / 1000;
+	until.tv_nsec += msec % 1000 * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return pthread_timedjoin_np(thread, NULL, &until);
+}
+
+/* The peer had sent more, and sends on: it gets the answer and the end, and no reset. It may close
+ * then (0), or never (1), which is not waited for without end. */
+START_TEST(ends_gently)
+{
+	pthread_t thread;
+	int ends[2];
+	char text[16];
+
+	connect_pair(ends);
+	ck_assert_int_eq(send(ends[1], "unread", 6, 0), 6);
+	ck_assert_int_eq(send(ends[0], "ANSWER", 6, 0), 6);
+	ck_assert_int_eq(pthread_create(&thread, NULL, end_and_close, &ends[0]), 0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(join_within(thread, 50), ETIMEDOUT);
+		ck_assert_int_eq(send(ends[1], "more", 4, MSG_NOSIGNAL), 4);
+	}
+	wait_for(ends[1], POLLIN);
+	ck_assert_int_eq(recv(ends[1], text, sizeof(text), 0), 6);
+	ck_assert_mem_eq(text, "ANSWER", 6);
+	ck_assert_int_eq(recv(ends[1], text, sizeof(text), 0), 0);
+	if (_i == 0)
+		close(ends[1]);
+	ck_assert_int_eq(join_within(thread, _i == 0 ? 1000 : 4000), 0);
+	if (_i > 0)
+		close(ends[1]);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_row rows[] = {
@@ -309,6 +374,7 @@ int main(void)
 	        UNIT_ONCE("filter_run", ends_after_one),
 	        UNIT_ONCE("filter_run", answers_before_it_fails),
 	        UNIT_ONCE("filter_run", says_what_failed),
+	        UNIT_LOOP("filter_end", ends_gently, 0, 2),
 	        {0},
 	};
 
