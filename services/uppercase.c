@@ -21,6 +21,18 @@ static size_t finish(struct service_state *state, void *out)
 	return upper_finish((struct upper *)state->bytes, out);
 }
 
+/* The beginning of a sequence, which gives no answer yet and is left as it was when fed again. */
+static bool is_state(const struct service_state *state)
+{
+	const struct upper *upper = (const struct upper *)state->bytes;
+	unsigned char out[UPPER_ROOM(sizeof(upper->pending))];
+	struct upper again = {0};
+
+	return upper->pending_length <= sizeof(upper->pending) &&
+	       upper_feed(&again, upper->pending, upper->pending_length, out) == 0 &&
+	       again.pending_length == upper->pending_length;
+}
+
 const struct service service = {
         .name = "uppercase",
         .summary = "Answer text with the same text in upper case",
@@ -31,4 +43,5 @@ const struct service service = {
         .slack = UPPER_SLACK,
         .feed = feed,
         .finish = finish,
+        .is_state = is_state,
 };

@@ -73,8 +73,11 @@ static int adopt(struct endpoints *endpoints, int fd, const char *name, char *er
 	char kind_text[SOCKET_TEXT_MAX];
 	struct socket_facts facts;
 	enum endpoint_kind kind;
-	int r = socket_look(fd, &facts);
+	int r;
 
+	if (strncmp(name, ENDPOINT_STORED_PREFIX, strlen(ENDPOINT_STORED_PREFIX)) == 0)
+		return append(endpoints, take_fd(&owned), AF_UNSPEC, ENDPOINT_STORED, name);
+	r = socket_look(fd, &facts);
 	if (r < 0) {
 		snprintf(error, ENDPOINTS_ERROR_MAX, "descriptor %d '%.255s': %s", fd, name,
 		         r == -ENOTSOCK ? "not a socket" : strerror(-r));

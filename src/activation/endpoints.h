@@ -21,7 +21,12 @@ enum endpoint_kind {
 	ENDPOINT_LISTENING, /* a stream socket to accept on: the welcoming socket */
 	ENDPOINT_CONNECTED, /* a stream socket that is one conversation: the connection socket */
 	ENDPOINT_DATAGRAM,
+	ENDPOINT_STORED, /* whatever an earlier process of ours left with the service manager */
 };
+
+/* What the names of stored descriptors begin with (systemd.service(5) FileDescriptorStoreMax=).
+ * They are taken over as they are: what they are is known to who stored them. */
+#define ENDPOINT_STORED_PREFIX "stored-"
 
 struct endpoint {
 	int fd; /* owned, non-blocking, close-on-exec */

@@ -8,6 +8,7 @@
  * Not its job: framing, limits (exchange.h), descriptors and time (the drivers).
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,9 @@ struct service {
 	/* The rest of the reply at the end of a text; out has slack bytes. The state is as at the
 	 * beginning afterwards. Returns the bytes written. */
 	size_t (*finish)(struct service_state *state, void *out);
+
+	/* Could feed() have left this state behind? Asked of one that came from outside. */
+	bool (*is_state)(const struct service_state *state);
 };
 
 /* The one service that a program is built with: a file in services/ defines it. */

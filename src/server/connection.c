@@ -19,7 +19,7 @@ uint64_t connection_silence(const struct connection *connection)
 	return (uint64_t)(uint32_t)(now_msec(connection) - connection->last_activity) * 1000;
 }
 
-void connection_close(struct connection *connection)
+static void release(struct connection *connection)
 {
 	struct connection_context *context = connection->context;
 
@@ -33,15 +33,34 @@ void connection_close(struct connection *connection)
 	context->closed(context->userdata);
 }
 
+/* epoll forgets a socket that was closed only once nobody shares it (epoll(7)). */
+void connection_let_go(struct connection *connection)
+{
+	loop_remove(connection->context->loop, connection->fd);
+	release(connection);
+}
+
+void connection_close(struct connection *connection)
+{
+	if (connection->is_shared) {
+		loop_remove(connection->context->loop, connection->fd);
+		(void)shutdown(connection->fd, SHUT_RDWR);
+	}
+	release(connection);
+}
+
+static uint32_t events_of(enum connection_state state)
+{
+	return state == CONNECTION_SENDING ? EPOLLOUT : EPOLLIN;
+}
+
 /* Changes what is waited for; without that a connection can't go on. Returns false once it is
  * closed. */
 static bool wait_for(struct connection *connection, enum connection_state state)
 {
-	uint32_t events = state == CONNECTION_SENDING ? EPOLLOUT : EPOLLIN;
-
 	if ((state == CONNECTION_SENDING) != (connection->state == CONNECTION_SENDING) &&
-	    loop_change(connection->context->loop, connection->fd, events, &connection->source) <
-	            0) {
+	    loop_change(connection->context->loop, connection->fd, events_of(state),
+	                &connection->source) < 0) {
 		connection_close(connection);
 		return false;
 	}
@@ -185,7 +204,8 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 		read_request(connection);
 }
 
-int connection_begin(struct connection_context *context, int fd, uint64_t place)
+int connection_begin(struct connection_context *context, int fd, uint64_t place,
+                     struct connection **ret_connection)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 	int r = -ENOMEM;
@@ -213,5 +233,20 @@ int connection_begin(struct connection_context *context, int fd, uint64_t place)
 		connection_close(connection);
 	else
 		status_count(&context->status->connections_served, 1);
+	if (r >= 0 && ret_connection)
+		*ret_connection = connection;
 	return r;
+}
+
+int connection_resume(struct connection *connection, const struct exchange *exchange,
+                      struct unsent *unsent, enum connection_state state, bool input_ended)
+{
+	connection->exchange = *exchange;
+	connection->unsent = unsent;
+	connection->input_ended = input_ended;
+	connection->state = state;
+	if (state == CONNECTION_LINGERING)
+		connection_context_expect(connection->context, CONNECTION_LINGER_USEC);
+	return loop_change(connection->context->loop, connection->fd, events_of(state),
+	                   &connection->source);
 }

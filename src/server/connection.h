@@ -43,6 +43,7 @@ struct connection {
 	int fd;                   /* owned */
 	enum connection_state state : 8;
 	bool input_ended : 1; /* the peer's: nothing can be unread */
+	bool is_shared : 1;   /* other descriptors, here or elsewhere, are the same socket */
 };
 
 /* How long a connection that we ended waits for the peer's end: a close with unread bytes would be
@@ -50,12 +51,22 @@ struct connection {
 #define CONNECTION_LINGER_USEC UINT64_C(2000000)
 
 /* Begins a conversation on fd, a non-blocking connected socket, at a place of context->admission;
- * both are taken over, whatever is returned. Returns 0, -ENOMEM, or a negative errno of
- * epoll_ctl(2). */
-int connection_begin(struct connection_context *context, int fd, uint64_t place);
+ * both are taken over, whatever is returned. ret_connection may be NULL. Returns 0, -ENOMEM, or a
+ * negative errno of epoll_ctl(2). */
+int connection_begin(struct connection_context *context, int fd, uint64_t place,
+                     struct connection **ret_connection);
+
+/* Has a connection that was just begun go on in the middle: of an exchange, of sending unsent (NULL
+ * if nothing is), in a state. Both are taken over. Returns 0 or a negative errno of epoll_ctl(2).
+ */
+int connection_resume(struct connection *connection, const struct exchange *exchange,
+                      struct unsent *unsent, enum connection_state state, bool input_ended);
 
 /* Closes it at once and releases it. */
 void connection_close(struct connection *connection);
+
+/* Releases it and leaves the socket to whoever shares it: the peer sees nothing. */
+void connection_let_go(struct connection *connection);
 
 /* Microseconds since its last byte, or since it began to linger. */
 uint64_t connection_silence(const struct connection *connection);

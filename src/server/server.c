@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "net/socket.h"
+#include "server/store.h"
 #include "server/voice.h"
 #include "server/worker.h"
 #include "util/cleanup.h"
@@ -23,7 +24,8 @@ struct server {
 	struct voice voice;
 	struct timer idle_timer, drain_timer;
 
-	bool welcomes; /* has a welcoming or a datagram socket, not one conversation */
+	bool welcomes;     /* has a welcoming or a datagram socket, not one conversation */
+	bool handing_over; /* draining, into the service manager's store */
 	_Atomic bool draining;
 	_Atomic bool has_news; /* another worker was active since the last status */
 	int news_fd;           /* owned: an eventfd by which other workers say so */
@@ -65,18 +67,23 @@ static uint64_t after(uint64_t begin, uint64_t span)
 	return span == PARSE_INFINITY ? TIMER_NEVER : begin + span;
 }
 
-/* The sockets are given back, and what is open may end by itself for a while. */
-static void begin_draining(struct server *server)
+/* The sockets are given back, and what is open may end by itself for a while, or goes over to the
+ * next process. */
+static void begin_draining(struct server *server, bool hand_over)
 {
 	if (atomic_exchange(&server->draining, true)) {
 		finish(server);
 		return;
 	}
+	server->handing_over = hand_over;
 	voice_stopping(&server->voice);
 	timer_set(&server->drain_timer,
 	          after(main_loop(server)->now, server->options->drain_timeout));
 	for (unsigned i = 0; i < server->count; i++)
-		worker_stop(&server->workers[i]);
+		if (hand_over)
+			worker_hand_over(&server->workers[i]);
+		else
+			worker_stop(&server->workers[i]);
 }
 
 static void idle_out(void *userdata)
@@ -91,7 +98,7 @@ static void idle_out(void *userdata)
 		last_activity = now;
 	/* What waits in a backlog or a socket's buffer starts the next process: nothing is lost. */
 	if (last_activity + server->options->exit_idle_time <= now)
-		begin_draining(server);
+		begin_draining(server, false);
 	else
 		timer_set(&server->idle_timer, last_activity + server->options->exit_idle_time);
 }
@@ -136,8 +143,7 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
                           void *userdata)
 {
 	(void)source;
-	(void)signal;
-	begin_draining(userdata);
+	begin_draining(userdata, signal->ssi_signo == SIGUSR2);
 	return 0;
 }
 
@@ -161,6 +167,7 @@ static int add_signals(struct server *server)
 	} signals[] = {
 	        {SIGTERM, on_stop_signal},
 	        {SIGINT, on_stop_signal},
+	        {SIGUSR2, on_stop_signal},
 	        {SIGUSR1, on_status_signal},
 	};
 
@@ -251,12 +258,45 @@ static unsigned rank_among_twins(const struct endpoints *endpoints, size_t i, un
 	return rank;
 }
 
+/* A connection that the process before us had: none is an error of ours. */
+static void restore(struct server *server, struct endpoints *endpoints, size_t i)
+{
+	struct worker *worker = &server->workers[i % server->count];
+	struct store_entry entry;
+	int r = store_find(endpoints, i, &entry);
+
+	if (r == -ENOENT)
+		return;
+	if (r >= 0) {
+		endpoints->items[i].fd = -1;
+		r = worker_restore(worker, entry.fd, entry.state);
+	}
+	if (r < 0)
+		status_refuse_connection(&worker->status,
+		                         r == -EBADMSG ? REFUSAL_STATE : REFUSAL_MEMORY);
+}
+
+/* What was stored is ours now. */
+static void empty_store(struct endpoints *endpoints)
+{
+	for (size_t i = 0; i < endpoints->count; i++)
+		if (endpoints->items[i].kind == ENDPOINT_STORED) {
+			store_forget(endpoints->items[i].name);
+			cleanup_close(&endpoints->items[i].fd);
+			endpoints->items[i].fd = -1;
+		}
+}
+
 static int serve_endpoint(struct server *server, struct endpoints *endpoints, size_t i)
 {
 	struct endpoint *endpoint = &endpoints->items[i];
 	unsigned twins, rank;
 	int r = 0;
 
+	if (endpoint->kind == ENDPOINT_STORED) {
+		restore(server, endpoints, i);
+		return 0;
+	}
 	if (endpoint->kind == ENDPOINT_CONNECTED)
 		return worker_serve(&server->workers[0], endpoint);
 	server->welcomes = true;
@@ -281,6 +321,7 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 	*ret_what = "sockets";
 	for (size_t i = 0; i < endpoints->count && r >= 0; i++)
 		r = serve_endpoint(server, endpoints, i);
+	empty_store(endpoints);
 	if (r < 0)
 		return r;
 	*ret_what = "threads";
@@ -321,5 +362,7 @@ int server_run(const struct server_options *options, struct endpoints *endpoints
 	*ret_what = "event loop";
 	r = loop_run(main_loop(&server));
 	voice_stopping(&server.voice);
+	if (server.handing_over)
+		(void)store_settle();
 	return r;
 }

@@ -8,8 +8,10 @@
  *      └──idle for exit_idle_time, and──►     └──drain timeout, or a second signal──────► over
  *         somebody else holds the sockets
  *
- * Also its voice to the service manager: READY, STATUS, STOPPING, WATCHDOG (sd_notify(3)).
- * Not its job: the command line (main.c), what is served, and by which thread (worker.h).
+ * SIGUSR2 drains into the service manager's store (store.h): the next process goes on with the
+ * connections. Also its voice to the service manager: READY, STATUS, STOPPING, WATCHDOG
+ * (sd_notify(3)). Not its job: the command line (main.c), what is served, and by which thread
+ * (worker.h).
  */
 
 #include "activation/endpoints.h"

@@ -8,6 +8,7 @@
 static const char *const refusal_names[REFUSAL_COUNT] = {
         [REFUSAL_CONNECTIONS_MAX] = "connections-max",
         [REFUSAL_PER_SOURCE] = "connections-max-per-source",
+        [REFUSAL_STATE] = "damaged state",
         [REFUSAL_MEMORY] = "out of memory",
         [REFUSAL_OWN_PORT] = "own port",
         [REFUSAL_LOW_PORT] = "port below 1024",

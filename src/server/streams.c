@@ -7,6 +7,8 @@
 
 #include "net/socket.h"
 #include "server/connection.h"
+#include "server/store.h"
+#include "server/stored.h"
 #include "util/error.h"
 #include "util/parse.h"
 
@@ -102,7 +104,7 @@ static void admit(struct streams *streams, int fd, const struct address *peer)
 	if (r < 0)
 		(void)close(fd);
 	else
-		r = connection_begin(&streams->context, fd, place);
+		r = connection_begin(&streams->context, fd, place, NULL);
 	if (r == -EUSERS)
 		status_refuse_connection(streams->context.status, REFUSAL_CONNECTIONS_MAX);
 	else if (r == -EDQUOT)
@@ -156,7 +158,8 @@ int streams_welcome(struct streams *streams, int fd)
 	return begin_accepting(listener);
 }
 
-int streams_take(struct streams *streams, int fd)
+/* Begins a conversation on a connection that somebody else accepted, and may still hold. */
+static int take(struct streams *streams, int fd, struct connection **ret_connection)
 {
 	uint64_t place;
 	int r = admission_enter(streams->context.admission, NULL, &place);
@@ -165,8 +168,44 @@ int streams_take(struct streams *streams, int fd)
 		(void)close(fd);
 		return r;
 	}
+	r = connection_begin(&streams->context, fd, place, ret_connection);
+	if (r >= 0)
+		(*ret_connection)->is_shared = true;
+	return r;
+}
+
+int streams_take(struct streams *streams, int fd)
+{
+	struct connection *connection;
+
 	socket_send_at_once(fd);
-	return connection_begin(&streams->context, fd, place);
+	return take(streams, fd, &connection);
+}
+
+int streams_restore(struct streams *streams, int fd, int state)
+{
+	struct connection *connection;
+	int r = take(streams, fd, &connection);
+
+	if (r < 0 || state < 0)
+		return r;
+	r = stored_read(connection, state);
+	if (r < 0)
+		connection_close(connection);
+	return r;
+}
+
+/* Backwards: one that leaves is replaced by the last, which was looked at already. */
+void streams_hand_over(struct streams *streams)
+{
+	struct connection_context *context = &streams->context;
+
+	for (size_t i = context->connections.count; i-- > 0;) {
+		struct connection *connection = connection_at(context, i);
+
+		if (store_put(connection) >= 0)
+			connection_let_go(connection);
+	}
 }
 
 void streams_stop(struct streams *streams)

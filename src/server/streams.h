@@ -34,6 +34,15 @@ int streams_welcome(struct streams *streams, int fd);
 /* Takes over fd, a connection that somebody else accepted. Returns 0 or a negative errno. */
 int streams_take(struct streams *streams, int fd);
 
+/* Takes over fd, a connection that an earlier process handed over, and goes on where state says: a
+ * memfd that stays its owner's (stored.h), -1 for the middle of nothing. Returns 0 or a negative
+ * errno, -EBADMSG if the state is damaged: the connection is closed then. */
+int streams_restore(struct streams *streams, int fd, int state);
+
+/* Puts all connections into the service manager's store and closes them here, where their peers do
+ * not see it; those that can't be put stay. To be called after streams_stop(). */
+void streams_hand_over(struct streams *streams);
+
 /* Accepts no more. */
 void streams_stop(struct streams *streams);
 

@@ -12,6 +12,7 @@
 enum command {
 	COMMAND_NONE,
 	COMMAND_STOP,
+	COMMAND_HAND_OVER,
 	COMMAND_END,
 };
 
@@ -42,10 +43,12 @@ static void round_done(void *userdata)
 	worker->active(worker, worker->userdata);
 }
 
-static void stop(struct worker *worker)
+static void stop(struct worker *worker, bool hand_over)
 {
 	streams_stop(&worker->streams);
 	datagrams_stop(worker->datagrams);
+	if (hand_over)
+		streams_hand_over(&worker->streams);
 	worker->active(worker, worker->userdata);
 }
 
@@ -56,11 +59,13 @@ static int on_command(sd_event_source *source, int fd, uint32_t events, void *us
 
 	(void)source;
 	(void)events;
+	int what = atomic_load(&worker->command);
+
 	(void)eventfd_read(fd, &value);
-	if (atomic_load(&worker->command) == COMMAND_END)
+	if (what == COMMAND_END)
 		(void)sd_event_exit(worker->loop.control, 0);
 	else
-		stop(worker);
+		stop(worker, what == COMMAND_HAND_OVER);
 	return 0;
 }
 
@@ -122,10 +127,16 @@ int worker_serve(struct worker *worker, struct endpoint *endpoint)
 	case ENDPOINT_LISTENING:
 		return streams_welcome(&worker->streams, fd);
 	case ENDPOINT_CONNECTED:
+	case ENDPOINT_STORED:
 	default:
 		endpoint->fd = -1;
 		return streams_take(&worker->streams, fd);
 	}
+}
+
+int worker_restore(struct worker *worker, int fd, int state)
+{
+	return streams_restore(&worker->streams, fd, state);
 }
 
 static void *run(void *userdata)
@@ -155,7 +166,15 @@ void worker_stop(struct worker *worker)
 	if (worker->has_thread)
 		command(worker, COMMAND_STOP);
 	else
-		stop(worker);
+		stop(worker, false);
+}
+
+void worker_hand_over(struct worker *worker)
+{
+	if (worker->has_thread)
+		command(worker, COMMAND_HAND_OVER);
+	else
+		stop(worker, true);
 }
 
 void worker_join(struct worker *worker)

@@ -54,11 +54,18 @@ void worker_free(struct worker *worker);
  * over. Returns 0 or a negative errno. */
 int worker_serve(struct worker *worker, struct endpoint *endpoint);
 
+/* Goes on with a connection that an earlier process handed over, before the worker runs. As
+ * streams_restore(). */
+int worker_restore(struct worker *worker, int fd, int state);
+
 /* Runs a worker that is not the main one in a thread of its own. Returns 0 or a negative errno. */
 int worker_start(struct worker *worker);
 
 /* From any thread: take nothing new; then be active() once more, so that it is seen. */
 void worker_stop(struct worker *worker);
+
+/* The same, and connections go to the service manager's store (streams_hand_over()). */
+void worker_hand_over(struct worker *worker);
 
 /* From any thread: end, with whatever is open. Waits for the worker's thread. */
 void worker_join(struct worker *worker);

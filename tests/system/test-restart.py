@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: ISC
+"""A restart that nobody notices: connections live on in systemd's store, whatever they are in the middle of."""
+
+import os
+import random
+import threading
+
+import machine
+import support
+from machine import run, show
+from support import connect, read_exactly
+
+SERVICE = "uppercase-tcp.service"
+
+# How often the long tests restart; one command runs the full counts.
+RESTARTS = int(os.environ.get("TEST_RESTARTS", "20"))
+
+
+def setUpModule():
+    machine.install()
+
+
+def restart():
+    run("systemctl", "restart", SERVICE)
+
+
+class Persistent(threading.Thread):
+    """A client with one connection for all its life, that checks every byte."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.end, self.asked, self.failure = end, 0, None
+
+    def run(self):
+        try:
+            with connect("127.0.0.1", 12000) as connection:
+                while not self.end.is_set():
+                    request = b"abc%d" % self.asked * random.randint(1, 2000)
+                    connection.sendall(request)
+                    if read_exactly(connection, len(request)) != request.upper():
+                        raise AssertionError("a wrong answer")
+                    self.asked += 1
+        except (OSError, AssertionError) as failure:
+            self.failure = failure
+
+
+class OneShot(Persistent):
+    """A client with a connection for each request."""
+
+    def run(self):
+        try:
+            while not self.end.is_set():
+                request = b"xyz%d" % self.asked
+                answer = support.converse(connect("127.0.0.1", 12000), request)
+                if answer != request.upper():
+                    raise AssertionError(f"{answer!r} to {request!r}")
+                self.asked += 1
+        except (OSError, AssertionError) as failure:
+            self.failure = failure
+
+
+class Restarts(machine.MachineTest):
+
+    def setUp(self):
+        super().setUp()
+        run("systemctl", "start", "uppercase-tcp.socket")
+
+    def test_silent_connections_live_on(self):
+        connections = [connect("127.0.0.1", 12000) for _ in range(10)]
+        for number, connection in enumerate(connections):
+            connection.sendall(b"before %d" % number)
+            self.assertEqual(read_exactly(connection, 8), b"BEFORE %d" % number)
+        first = show(SERVICE, "MainPID")
+        restart()
+        self.assertNotEqual(show(SERVICE, "MainPID"), first)
+        for number, connection in enumerate(connections):
+            self.assertEqual(support.converse(connection, b"after %d" % number), b"AFTER %d" % number)
+        self.assertEqual(show(SERVICE, "NFileDescriptorStore"), "0", "nothing is left in the store")
+
+    def test_unfinished_character_lives_on(self):
+        """Its first bytes go to one process, its last to the next."""
+        text = "\u0390".encode() + "\ufb01".encode()
+        for cut in range(1, len(text)):
+            with self.subTest(cut=cut), connect("127.0.0.1", 12000) as connection:
+                whole = support.converse(connect("127.0.0.1", 12000), text)
+                connection.sendall(text[:cut])
+                # Answered up to the character that is cut, so it was read.
+                before = 6 if cut >= 2 else 0
+                got = read_exactly(connection, before)
+                support.until(lambda: "1 open" in show(SERVICE, "StatusText"), "the connection")
+                restart()
+                self.assertEqual(got + support.converse(connection, text[cut:]), whole)
+
+    def test_unsent_answer_lives_on(self):
+        """The client reads nothing before the restart: buffers are full, and an answer waits."""
+        request = b"abcdefghijklmnop" * (1 << 18)
+        connection = connect("127.0.0.1", 12000)
+        sender = threading.Thread(target=connection.sendall, args=(request,))
+        sender.start()
+        support.until(lambda: "1 open" in show(SERVICE, "StatusText"), "the connection")
+        for _ in range(3):
+            restart()
+        self.assertEqual(read_exactly(connection, len(request)), request.upper())
+        sender.join()
+        self.assertEqual(support.converse(connection, b"end"), b"END")
+
+    def test_restarts_under_load(self):
+        """No connect is refused, no connection cut, no byte lost or doubled."""
+        end = threading.Event()
+        clients = [kind(end) for kind in (Persistent, OneShot) for _ in range(16)]
+        for client in clients:
+            client.start()
+        for _ in range(RESTARTS):
+            restart()
+        end.set()
+        for client in clients:
+            client.join()
+        self.assertEqual([client.failure for client in clients], [None] * len(clients))
+        self.assertTrue(all(client.asked > RESTARTS for client in clients))
+        self.assertEqual(show(SERVICE, "Result"), "success")
+        print(f"{RESTARTS} restarts, {sum(client.asked for client in clients)} answers right")
+
+    def test_stop_drains_and_closes(self):
+        connection = connect("127.0.0.1", 12000)
+        connection.sendall(b"before")
+        self.assertEqual(read_exactly(connection, 6), b"BEFORE")
+        run("systemctl", "stop", "uppercase-tcp.socket", SERVICE)
+        self.assertEqual(connection.recv(1), b"", "the end, not a reset")
+        self.assertEqual(show(SERVICE, "Result"), "success")
+
+
+if __name__ == "__main__":
+    machine.main()

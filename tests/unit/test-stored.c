@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Tests of server/stored.h: connections that go on from a memfd, and memfds that none goes on from.
+ */
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "rig.h"
+#include "server/connection.h"
+#include "server/stored.h"
+#include "util/error.h"
+
+static struct rig rig;
+
+/* The one connection of the rig. */
+static struct connection *only(void)
+{
+	ck_assert_uint_eq(rig.streams.context.connections.count, 1);
+	return connection_at(&rig.streams.context, 0);
+}
+
+/* Hands the connection to a new one on the same socket, as a restart does. */
+static void hand_over(void)
+{
+	bool needless = stored_is_needless(only());
+	int state = needless ? -1 : stored_write(only());
+	int fd = fcntl(only()->fd, F_DUPFD_CLOEXEC, 10);
+
+	ck_assert(needless || state >= 0);
+	ck_assert_int_ge(fd, 0);
+	connection_let_go(only());
+	ck_assert_int_eq(streams_restore(&rig.streams, fd, state), 0);
+	if (state >= 0)
+		ck_assert_int_eq(close(state), 0);
+}
+
+START_TEST(goes_on_between_messages)
+{
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "one", 3);
+	RIG_UNTIL(&rig, client_has(&client, "ONE"));
+	ck_assert(stored_is_needless(only()));
+	hand_over();
+	client_send(&client, "two", 3);
+	RIG_UNTIL(&rig, client_has(&client, "ONETWO"));
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(goes_on_in_a_character)
+{
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "a\xc3", 2);
+	RIG_UNTIL(&rig, client_has(&client, "A"));
+	ck_assert(!stored_is_needless(only()));
+	hand_over();
+	client_send(&client, "\x9f", 1);
+	RIG_UNTIL(&rig, client_has(&client, "ASS"));
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(goes_on_with_an_unsent_answer)
+{
+	struct client client;
+	size_t sent, wrong = 0;
+
+	rig_open(&rig, &service);
+	rig_connect(&rig, &client, _i);
+	sent = rig_flood(&rig, &client, 'x');
+	ck_assert_int_eq(only()->state, CONNECTION_SENDING);
+	hand_over();
+	hand_over();
+	RIG_UNTIL(&rig, client_read(&client) == sent);
+	for (size_t i = 0; i < sent; i++)
+		wrong += client.bytes[i] != 'X';
+	ck_assert_uint_eq(wrong, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(goes_on_to_the_end)
+{
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig.exchange.once = true;
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "one", 3);
+	RIG_UNTIL(&rig, client_has(&client, "ONE") && client.ended);
+	ck_assert_int_eq(only()->state, CONNECTION_LINGERING);
+	hand_over();
+	ck_assert_int_eq(only()->state, CONNECTION_LINGERING);
+	client_close(&client);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* A peer sees the end though somebody else still holds the socket. */
+START_TEST(closes_what_is_shared)
+{
+	struct client client;
+	int fd;
+
+	rig_open(&rig, &service);
+	rig_connect(&rig, &client, _i);
+	fd = fcntl(only()->fd, F_DUPFD_CLOEXEC, 10);
+	hand_over();
+	connection_close(only());
+	RIG_UNTIL(&rig, client_is_over(&client));
+	rig_expect_rest(&rig);
+	ck_assert_int_eq(close(fd), 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+static int make(const void *bytes, size_t length, int seals)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, bytes, length), length);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+	return fd;
+}
+
+/* Offers a state to a fresh connection, which is to be refused and closed. */
+static void refuse(int state, const char *what)
+{
+	int pair[2], r;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
+	                 0);
+	r = streams_restore(&rig.streams, pair[0], state);
+	ck_assert_msg(r == -EBADMSG, "%s: returned %d", what, r);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 0);
+	ck_assert_int_eq(read(pair[1], &r, 1), 0);
+	ck_assert_int_eq(close(pair[1]), 0);
+	ck_assert_int_eq(close(state), 0);
+}
+
+/* A state with something in each part: a pending byte, and an unsent answer. */
+static size_t take_state(char bytes[static 65536])
+{
+	struct client client;
+	ssize_t length;
+	int state;
+
+	rig_connect(&rig, &client, 0);
+	client_send(&client, "a\xc3", 2);
+	RIG_UNTIL(&rig, client_has(&client, "A"));
+	state = stored_write(only());
+	ck_assert_int_ge(state, 0);
+	ck_assert_int_eq(fcntl(state, F_GET_SEALS), SEALS);
+	length = pread(state, bytes, 65536, 0);
+	ck_assert_int_gt(length, 0);
+	ck_assert_int_eq(close(state), 0);
+	connection_close(only());
+	client_close(&client);
+	return (size_t)length;
+}
+
+START_TEST(refuses_damage)
+{
+	static char bytes[65536];
+	size_t length;
+
+	rig_open(&rig, &service);
+	length = take_state(bytes);
+	for (size_t i = 0; i < length; i++) {
+		char what[64];
+
+		snprintf(what, sizeof(what), "byte %zu", i);
+		bytes[i] ^= 0x20;
+		refuse(make(bytes, length, SEALS), what);
+		bytes[i] ^= 0x20;
+	}
+	for (size_t cut = 0; cut < length; cut++)
+		refuse(make(bytes, cut, SEALS), "a piece");
+	bytes[length] = 0;
+	refuse(make(bytes, length + 1, SEALS), "one byte more");
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(refuses_what_is_not_sealed)
+{
+	static char bytes[65536];
+	size_t length;
+	int pair[2];
+
+	rig_open(&rig, &service);
+	length = take_state(bytes);
+	refuse(make(bytes, length, 0), "no seals");
+	refuse(make(bytes, length, SEALS & ~F_SEAL_WRITE), "no seal against writing");
+	refuse(open("/dev/null", O_RDONLY | O_CLOEXEC), "a device");
+	ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
+	refuse(pair[0], "a pipe");
+	ck_assert_int_eq(close(pair[1]), 0);
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(refuses_another_framing)
+{
+	static char bytes[65536];
+	size_t length;
+
+	rig_open(&rig, &service);
+	length = take_state(bytes);
+	rig.exchange.framing = FRAMING_LINE;
+	refuse(make(bytes, length, SEALS), "another framing");
+	rig_close(&rig);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+	        UNIT_LOOP("stored_write", goes_on_between_messages, 0, RIG_WAYS),
+	        UNIT_LOOP("stored_write", goes_on_in_a_character, 0, RIG_WAYS),
+	        UNIT_LOOP("stored_write", goes_on_with_an_unsent_answer, 0, RIG_WAYS),
+	        UNIT_LOOP("stored_write", goes_on_to_the_end, 0, RIG_WAYS),
+	        UNIT_LOOP("connection_close", closes_what_is_shared, 0, RIG_WAYS),
+	        UNIT_ONCE("stored_read", refuses_damage),
+	        UNIT_ONCE("stored_read", refuses_what_is_not_sealed),
+	        UNIT_ONCE("stored_read", refuses_another_framing),
+	        {0},
+	};
+
+	return unit_run("stored", rows);
+}
