@@ -37,6 +37,7 @@ struct replies {
 	size_t arena_size, arena_used;
 	unsigned count;
 	bool may_join; /* the socket's family knows segments */
+	bool is_stuck; /* there was no room in time */
 	struct mmsghdr messages[MESSAGES];
 	struct iovec parts[MESSAGES];
 	unsigned segments[MESSAGES];     /* replies that a message is made of */
@@ -145,17 +146,21 @@ static void add_segment_size(struct msghdr *message, uint16_t size)
 	message->msg_controllen += CMSG_SPACE(sizeof(size));
 }
 
-/* The send buffer of a network socket empties by itself; an AF_UNIX peer's may never. */
-static bool wait_for_room(int fd, int family)
+/* The send buffer of a network socket empties by itself; an AF_UNIX peer's may never. One that does
+ * not in time is not waited for again with each reply: others are to be served. */
+static bool wait_for_room(struct replies *replies, int fd, int family)
 {
 	struct pollfd room = {.fd = fd, .events = POLLOUT};
 
-	return family != AF_UNIX && poll(&room, 1, ROOM_WAIT_MS) > 0;
+	if (family == AF_UNIX || replies->is_stuck)
+		return false;
+	replies->is_stuck = poll(&room, 1, ROOM_WAIT_MS) <= 0;
+	return !replies->is_stuck;
 }
 
 /* Sends one reply with its own address, or the kernel's choice where that is none to send from (a
  * subnet's broadcast address). Returns whether it left. */
-static bool send_one(const struct msghdr *message, int fd, int family)
+static bool send_one(struct replies *replies, const struct msghdr *message, int fd, int family)
 {
 	struct msghdr single = *message;
 	bool waited = false;
@@ -167,7 +172,7 @@ static bool send_one(const struct msghdr *message, int fd, int family)
 			continue;
 		if (errno == EAGAIN && !waited) {
 			waited = true;
-			if (wait_for_room(fd, family))
+			if (wait_for_room(replies, fd, family))
 				continue;
 		} else if ((errno == EINVAL || errno == EADDRNOTAVAIL) &&
 		           single.msg_controllen > 0) {
@@ -193,7 +198,7 @@ static void send_singly(struct replies *replies, unsigned i, int fd, int family)
 		if (length > replies->segment_length[i])
 			length = replies->segment_length[i];
 		part = (struct iovec){(char *)all.iov_base + from, length};
-		if (send_one(&message, fd, family)) {
+		if (send_one(replies, &message, fd, family)) {
 			status_count(&replies->status->datagrams_answered, 1);
 			status_count(&replies->status->bytes_out, length);
 		} else {
@@ -208,6 +213,7 @@ void replies_send(struct replies *replies, int fd, int family)
 {
 	unsigned next = 0;
 
+	replies->is_stuck = false;
 	for (unsigned i = 0; i < replies->count; i++)
 		if (replies->segments[i] > 1)
 			add_segment_size(&replies->messages[i].msg_hdr,

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Tests of server/replies.h: how replies leave when a socket is not what it should be. What it does
+ * over real ones, test-datagrams.c shows. */
+
+#include "server/replies.h"
+
+#include <errno.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <stddef.h>
+
+#include "rig.h"
+
+/* What the socket is like. */
+static int together_error;            /* sendmmsg(2) fails with, 0: sends all */
+static int addressed_error;           /* sendmsg(2) with control messages fails with */
+static int stuck_for;                 /* sends that find no room; -1: all */
+static int room_comes;                /* what poll(2) returns */
+static unsigned polls, left_together; /* what was done to it */
+static size_t left[64];               /* lengths of what was sent one by one */
+static unsigned left_count;
+
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	(void)fd;
+	(void)flags;
+	if (together_error || stuck_for) {
+		errno = together_error ? together_error : EAGAIN;
+		return -1;
+	}
+	for (unsigned i = 0; i < count; i++)
+		messages[i].msg_len = (unsigned)messages[i].msg_hdr.msg_iov->iov_len;
+	left_together += count;
+	return (int)count;
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	(void)fd;
+	(void)flags;
+	if (stuck_for) {
+		stuck_for -= stuck_for > 0;
+		errno = EAGAIN;
+		return -1;
+	}
+	if (addressed_error && message->msg_controllen > 0) {
+		errno = addressed_error;
+		return -1;
+	}
+	left[left_count++ % 64] = message->msg_iov->iov_len;
+	return (ssize_t)message->msg_iov->iov_len;
+}
+
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	(void)fds;
+	ck_assert_uint_eq(count, 1);
+	ck_assert_int_gt(timeout, 0);
+	ck_assert_int_le(timeout, 100);
+	polls++;
+	return room_comes;
+}
+
+static struct status status;
+static struct replies *replies;
+
+static void begin(void)
+{
+	together_error = addressed_error = stuck_for = 0;
+	room_comes = 0;
+	polls = left_together = left_count = 0;
+	memset((void *)&status, 0, sizeof(status));
+	ck_assert_int_eq(replies_new(65536, &status, &replies), 0);
+}
+
+static struct address peers[8];
+
+/* A reply of so many bytes to one of the peers, with a control message that stands for an address.
+ */
+static void add(unsigned peer, size_t length)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+	struct msghdr request = {
+	        .msg_name = &peers[peer].storage,
+	        .msg_namelen = sizeof(peers[peer].in),
+	        .msg_control = control,
+	        .msg_controllen = sizeof(control),
+	};
+
+	*CMSG_FIRSTHDR(&request) = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int))};
+	peers[peer] = rig_address("127.0.0.1", 2000 + peer);
+	memset(replies_begin(replies, -1, AF_INET, length), 'x', length);
+	replies_end(replies, &request, length);
+}
+
+/* A send buffer that does not empty is waited for once, not once for each reply. */
+START_TEST(a_stuck_socket_is_waited_for_once)
+{
+	begin();
+	stuck_for = -1;
+	for (unsigned i = 0; i < 60; i++)
+		add(i % 8, 100);
+	replies_send(replies, -1, AF_INET);
+	ck_assert_uint_eq(polls, 1);
+	ck_assert_uint_eq(status.refused[REFUSAL_SEND_FAILED], 60);
+	ck_assert_uint_eq(status.datagrams_answered, 0);
+
+	/* The next time it is again. */
+	add(0, 100);
+	stuck_for = 1;
+	room_comes = 1;
+	replies_send(replies, -1, AF_INET);
+	ck_assert_uint_eq(polls, 2);
+	ck_assert_uint_eq(status.datagrams_answered, 1);
+	replies_free(replies);
+}
+END_TEST
+
+START_TEST(nobody_waits_for_a_unix_peer)
+{
+	begin();
+	stuck_for = -1;
+	add(0, 100);
+	replies_send(replies, -1, AF_UNIX);
+	ck_assert_uint_eq(polls, 0);
+	ck_assert_uint_eq(status.refused[REFUSAL_SEND_FAILED], 1);
+	replies_free(replies);
+}
+END_TEST
+
+/* Where the kernel does not take segments together, each leaves alone, and whole. */
+START_TEST(segments_leave_alone)
+{
+	begin();
+	together_error = EIO;
+	for (int i = 0; i < 3; i++)
+		add(0, 100);
+	add(0, 40);
+	add(1, 7);
+	replies_send(replies, -1, AF_INET);
+	ck_assert_uint_eq(left_count, 5);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(left[i], 100);
+	ck_assert_uint_eq(left[3], 40);
+	ck_assert_uint_eq(left[4], 7);
+	ck_assert_uint_eq(status.datagrams_answered, 5);
+	ck_assert_uint_eq(status.bytes_out, 347);
+	replies_free(replies);
+}
+END_TEST
+
+/* The address that was asked is none to send from: the kernel chooses. */
+START_TEST(leaves_from_elsewhere)
+{
+	static const int errors[] = {EINVAL, EADDRNOTAVAIL};
+
+	begin();
+	together_error = addressed_error = errors[_i];
+	add(0, 100);
+	replies_send(replies, -1, AF_INET);
+	ck_assert_uint_eq(left_count, 1);
+	ck_assert_uint_eq(status.datagrams_answered, 1);
+	replies_free(replies);
+}
+END_TEST
+
+/* Four equal ones to a peer are one message; a shorter one ends it. */
+START_TEST(joins_neighbours)
+{
+	begin();
+	for (int i = 0; i < 4; i++)
+		add(0, 100);
+	add(0, 99);
+	add(0, 100);
+	add(1, 100);
+	add(1, 101);
+	replies_send(replies, -1, AF_INET);
+	ck_assert_uint_eq(left_together, 4);
+	ck_assert_uint_eq(status.datagrams_answered, 8);
+	ck_assert_uint_eq(status.bytes_out, 800);
+	replies_free(replies);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+	        UNIT_ONCE("replies_send", a_stuck_socket_is_waited_for_once),
+	        UNIT_ONCE("replies_send", nobody_waits_for_a_unix_peer),
+	        UNIT_ONCE("replies_send", segments_leave_alone),
+	        UNIT_LOOP("replies_send", leaves_from_elsewhere, 0, 2),
+	        UNIT_ONCE("replies_end", joins_neighbours),
+	        {0},
+	};
+
+	return unit_run("replies", rows);
+}
