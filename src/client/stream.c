@@ -106,6 +106,16 @@ static void report_gap(struct stream *stream, const char *gap)
 		            stream->source.messages, hint);
 }
 
+/* A server that closed behind an answer, with more of ours unread: its stack makes a reset of that.
+ */
+static bool is_close(const struct stream *stream)
+{
+	const struct answers *answers = &stream->client->answers;
+
+	return answers->received > 0 && answers->header_length == 0 && !answers->open_ended &&
+	       (stream->duplex.error == -ECONNRESET || stream->duplex.error == -EPIPE);
+}
+
 static enum program_exit finish(struct stream *stream, enum duplex_end end)
 {
 	struct client *client = stream->client;
@@ -122,11 +132,11 @@ static enum program_exit finish(struct stream *stream, enum duplex_end end)
 		            client_print_time(client->arguments->timeout_usec, time));
 		break;
 	case DUPLEX_BROKEN:
-		client_miss(client, "%s", strerror(-stream->duplex.error));
-		break;
 	default:
 		gap = find_gap(stream);
-		if (gap)
+		if (end == DUPLEX_BROKEN && !(gap && is_close(stream)))
+			client_miss(client, "%s", strerror(-stream->duplex.error));
+		else if (gap)
 			report_gap(stream, gap);
 	}
 	if (stream->source.too_long > 0)
