@@ -119,7 +119,7 @@ void worker_free(struct worker *worker)
 
 int worker_serve(struct worker *worker, struct endpoint *endpoint)
 {
-	int fd = endpoint->fd;
+	int fd = endpoint->fd, r;
 
 	switch (endpoint->kind) {
 	case ENDPOINT_DATAGRAM:
@@ -130,7 +130,10 @@ int worker_serve(struct worker *worker, struct endpoint *endpoint)
 	case ENDPOINT_STORED:
 	default:
 		endpoint->fd = -1;
-		return streams_take(&worker->streams, fd);
+		r = streams_take(&worker->streams, fd);
+		/* It may be silent from the first: there is no event that would set this. */
+		timer_set(&worker->sweep_timer, worker->streams.context.next_sweep);
+		return r;
 	}
 }
 
