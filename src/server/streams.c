@@ -92,7 +92,11 @@ void streams_resume(struct streams *streams)
 		return;
 	streams->paused = false;
 	for (struct listener *l = streams->listeners; l; l = l->next)
-		(void)begin_accepting(l);
+		if (begin_accepting(l) < 0) {
+			/* Still no memory: all of them or none, or one would be forgotten. */
+			pause_accepting(streams);
+			return;
+		}
 }
 
 static void admit(struct streams *streams, int fd, const struct address *peer)

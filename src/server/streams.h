@@ -46,7 +46,8 @@ void streams_hand_over(struct streams *streams);
 /* Accepts no more. */
 void streams_stop(struct streams *streams);
 
-/* Accepts again after descriptors or memory had run out. */
+/* Accepts again after descriptors or memory had run out; stays paused where there is no memory for
+ * that, either. */
 void streams_resume(struct streams *streams);
 
 /* Closes connections that were silent for idle_timeout, or lingered too long; to be called once

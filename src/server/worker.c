@@ -30,6 +30,8 @@ static void resume(void *userdata)
 	struct worker *worker = userdata;
 
 	streams_resume(&worker->streams);
+	if (worker->streams.paused)
+		timer_set(&worker->resume_timer, worker->loop.now + RESUME_USEC);
 }
 
 static void round_done(void *userdata)
