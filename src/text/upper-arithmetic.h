@@ -4,8 +4,7 @@
  * upper-arithmetic: a block of text mapped by comparing and adding, with the vectors of GNU C,
  * which every processor has or the compiler makes of what it has. Included once by a version's
  * file, which defines BLOCK, the bytes in a vector, the type vector of so many unsigned char,
- * find_bits() (which bytes are 0xff, as bits), find_long(), and CAN_DROP: whether it can leave
- * bytes out of a block.
+ * bytes() (one with that byte throughout) and find_bits() (which bytes are 0xff, as bits).
  *
  * Cased letters come in ranges that change alike, most of them by ± 0x20 or, where capital and
  * small letters alternate, the odd one by -1. Trails of D1, for example:
@@ -54,23 +53,6 @@ INLINE void store_vector(unsigned char *out, vector v)
 	*(unaligned_vector *)out = v;
 }
 
-/* The bytes behind each one that is dropped are stored once more, one place further to the left. */
-INLINE void store_without(unsigned char *out, vector v, uint64_t dropped)
-{
-	unsigned char copy[2 * BLOCK];
-
-	store_vector(out, v);
-	if (!dropped)
-		return;
-	store_vector(copy, v);
-	store_vector(copy + BLOCK, v);
-	for (; dropped; dropped &= dropped - 1, out--) {
-		int i = __builtin_ctzll(dropped);
-
-		store_vector(out + i, load_vector(copy + i + 1));
-	}
-}
-
 INLINE vector is(vector v, unsigned char byte)
 {
 	return (vector)(v == bytes(byte));
@@ -93,45 +75,17 @@ INLINE vector is_in(vector v, unsigned char first, unsigned char last)
 	                (unsigned char)(0x81 + last - first));
 }
 
-INLINE vector find_long(vector here, vector next);
-
-/* Of the two-byte leads from C3 to D6 those that scripts doesn't know at all, or not with next. */
-INLINE vector find_short(const struct window *w, unsigned int scripts)
+/* Of U+1E00 to U+1EFF the leads that loops with C6_E1 know. */
+INLINE vector find_known_e1(const struct window *w)
 {
-	vector here = w->here, next = w->next;
-	vector found = is_in(here, scripts & LATIN_1_A ? 0xc6 : 0xc3, 0xd6);
-
-	if (scripts & C6_E1)
-		found &= ~(is(here, 0xc6) &
-		           (is(next & bytes(0xfe), 0xa0) | is_in(next, 0xaf, 0xb0)));
-	if (scripts & CE_CF) {
-		found &= ~is(here & bytes(0xfe), 0xce);
-		found |= is(here, 0xce) & is(next & bytes(0xdf), 0x90);
-		found |= is(here, 0xcf) & is_above(next, 0x8e);
-	}
-	if (scripts & D0_D1) {
-		found &= ~is(here & bytes(0xfe), 0xd0);
-		found |= is(here, 0xd1) & is_above(next, 0x9f);
-	}
-	if (scripts & D2_D3)
-		found &= ~(is(here & bytes(0xfe), 0xd2) & is_above(next, 0x8f));
-	if (scripts & LATIN_1_A) {
-		found |= is(here | bytes(6), 0xc7) & is(next, 0xbf); /* C3, C5 */
-		found |= is(here, 0xc5) & (is(next, 0x80) | is(next, 0x89));
-	}
-	if ((scripts & LATIN_1_A) && !(scripts & DOTLESS_I))
-		found |= is(here, 0xc4) & is(next, 0xb1);
-	return found | (is(here, 0xc2) & is(next, 0xb5));
+	return is(w->here, 0xe1) & is(w->next & bytes(0xfc), 0xb8) &
+	       ~(is(w->next, 0xba) & is_below(w->next2, 0xa0));
 }
 
-INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
+/* And of those with the lead C6. */
+INLINE vector find_known_c6(const struct window *w)
 {
-	vector found = find_long(w->here, w->next);
-
-	if (scripts & C6_E1)
-		found &= ~(is(w->here, 0xe1) & is(w->next & bytes(0xfc), 0xb8) &
-		           ~(is(w->next, 0xba) & is_below(w->next2, 0xa0)));
-	return find_bits(found | find_short(w, scripts));
+	return is(w->here, 0xc6) & (is(w->next & bytes(0xfe), 0xa0) | is_in(w->next, 0xaf, 0xb0));
 }
 
 INLINE vector map_ascii(vector v)

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * Upper case with AVX2: 32 bytes at a time by what upper-arithmetic.h says, and two things of which
- * AVX2 has its own: a comparison's bits, and a look-up by four bits (vpshufb) for what is foreign
- * among longer characters.
+ * Upper case with AVX2: 32 bytes at a time by what upper-arithmetic.h says. What is foreign it
+ * finds by look-ups of half a byte (vpshufb). The pairs of a lead and a second byte that are
+ * foreign are covered by rectangles, products of sets of halves, and each rectangle has a bit:
+ *
+ *     bit 5 of foreign_long, lead EA: ea x 9a x 9acdef      for ea 9c = U+A700 and on
+ *
+ *     lead_high[e]  lead_low[a]  second_high[9]  second_low[c]
+ *        0x7f     &    0x20    &     0xb0      &     0xe2        = 0x20: foreign
+ *
+ * So there are 64 bytes of tables for the long characters, and 64 for the short ones of each loop.
  */
 
 #include <immintrin.h>
@@ -46,6 +53,12 @@ INLINE uint64_t find_bits(vector v)
 
 #include "text/upper-arithmetic.h"
 
+struct halves {
+	unsigned char lead_high[16], lead_low[16], second_high[16], second_low[16];
+};
+
+#include "text/upper-avx2-tables.h"
+
 /* table[v & 15], for v below 0x80. */
 INLINE vector look_up(const unsigned char table[16], vector v)
 {
@@ -59,31 +72,66 @@ INLINE vector high_half(vector v)
 	return (vector)_mm256_srli_epi16((__m256i)v, 4) & bytes(15);
 }
 
-/*
- * Leads of three and four bytes: where next is among the second bytes of cased characters. Those
- * are unions of rectangles of the second byte's halves, or a little more, and each has a bit:
- *
- *     bit  lead    second                         bit  lead    second
- *       1  e1      8: 2 3 f                        10  e2      9: 3
- *       2  e1      b: 2 5 6 8..f                   20  ea      9 a: 9 a c..f
- *       4  e2      8: 4 5 6                        40  ef      a: c
- *       8  e2 ef   b: 0..4 d                       80  f0      9: 0..e
- *
- * A character is foreign where the bits agree of all four halves of both bytes.
- */
-INLINE vector find_long(vector here, vector next)
+/* Which bits are in all four tables. */
+INLINE vector find_pairs(const struct halves *tables, vector lead, vector second)
 {
-	static const unsigned char lead_high[16] = {[14] = 0x7f, [15] = 0x80};
-	static const unsigned char lead_low[16] = {0x80, 0x03, 0x1c, [10] = 0x20, [15] = 0x48};
-	static const unsigned char second_high[16] = {[8] = 0x05, 0xb0, 0x60, 0x0a};
-	static const unsigned char second_low[16] = {
-	        0x88, 0x88, 0x8b, 0x99, 0x8c, 0x86, 0x86, 0x80,
-	        0x82, 0xa2, 0xa2, 0x82, 0xe2, 0xaa, 0xa2, 0x23,
-	};
-	vector bits = look_up(lead_high, high_half(here)) & look_up(lead_low, here & bytes(15));
+	return look_up(tables->lead_high, high_half(lead)) &
+	       look_up(tables->lead_low, lead & bytes(15)) &
+	       look_up(tables->second_high, high_half(second)) &
+	       look_up(tables->second_low, second & bytes(15));
+}
 
-	bits &= look_up(second_high, high_half(next)) & look_up(second_low, next & bytes(15));
-	return ~is(bits, 0);
+INLINE const struct halves *foreign_to(unsigned int scripts)
+{
+	switch (scripts) {
+	case LATIN:
+		return &foreign_latin;
+	case TURKISH:
+		return &foreign_turkish;
+	case VIETNAMESE:
+		return &foreign_vietnamese;
+	case GREEK:
+		return &foreign_greek;
+	case CYRILLIC:
+		return &foreign_cyrillic;
+	default:
+		return &foreign_all;
+	}
+}
+
+/* All that are cased, and some more: as quick as the look-up. */
+INLINE vector find_two_byte(const struct window *w)
+{
+	return is_in(w->here, 0xc3, 0xd6) | (is(w->here, 0xc2) & is(w->next, 0xb5));
+}
+
+INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
+{
+	vector found = scripts == CASELESS ? find_two_byte(w)
+	                                   : find_pairs(foreign_to(scripts), w->here, w->next);
+	vector found_long = find_pairs(&foreign_long, w->here, w->next);
+
+	if (scripts & C6_E1)
+		found_long &= ~find_known_e1(w);
+	if (scripts == ALL)
+		found = (found & ~find_known_c6(w)) | (is(w->here, 0xc2) & is(w->next, 0xb5));
+	return (uint32_t)~find_bits(is(found | found_long, 0));
+}
+
+/* Eight bytes at a time: a bit for each that is kept becomes a mask (pdep), by which they move
+ * together (pext). */
+INLINE void store_without(unsigned char *out, vector v, uint64_t dropped)
+{
+	typedef uint64_t words __attribute__((vector_size(BLOCK)));
+
+	for (int i = 0; i < BLOCK / 8; i++) {
+		uint64_t kept = ~(dropped >> 8 * i) & 0xff;
+		uint64_t mask = _pdep_u64(kept, UINT64_C(0x0101010101010101)) * 0xff;
+		uint64_t together = _pext_u64(((words)v)[i], mask);
+
+		memcpy(out, &together, sizeof(together));
+		out += __builtin_popcountll(kept);
+	}
 }
 
 static bool is_supported(void)

@@ -78,8 +78,11 @@ INLINE struct window load_window(const unsigned char *in)
 /* n, or up to 3 less in order not to cut a character that goes on at in[n]. */
 INLINE size_t whole_characters(const unsigned char *in, size_t n)
 {
-	for (int i = 0; i < 3 && (in[n] & 0xc0) == 0x80; i++)
-		n--;
+	if ((in[n] & 0xc0) != 0x80)
+		return n;
+	for (size_t i = 1; i <= 3; i++)
+		if ((in[n - i] & 0xc0) != 0x80)
+			return in[n - i] < 0x80 ? n : n - i;
 	return n;
 }
 

@@ -69,6 +69,60 @@ INLINE vector find_long(vector here, vector next)
 	       (is(here, 0xf0) & is_in(next, 0x90, 0x9e));
 }
 
+/* Of the two-byte leads from C3 to D6 those that scripts doesn't know at all, or not with next. */
+INLINE vector find_short(const struct window *w, unsigned int scripts)
+{
+	vector here = w->here, next = w->next;
+	vector found = is_in(here, scripts & LATIN_1_A ? 0xc6 : 0xc3, 0xd6);
+
+	if (scripts & C6_E1)
+		found &= ~find_known_c6(w);
+	if (scripts & CE_CF) {
+		found &= ~is(here & bytes(0xfe), 0xce);
+		found |= is(here, 0xce) & is(next & bytes(0xdf), 0x90);
+		found |= is(here, 0xcf) & is_above(next, 0x8e);
+	}
+	if (scripts & D0_D1) {
+		found &= ~is(here & bytes(0xfe), 0xd0);
+		found |= is(here, 0xd1) & is_above(next, 0x9f);
+	}
+	if (scripts & D2_D3)
+		found &= ~(is(here & bytes(0xfe), 0xd2) & is_above(next, 0x8f));
+	if (scripts & LATIN_1_A) {
+		found |= is(here | bytes(6), 0xc7) & is(next, 0xbf); /* C3, C5 */
+		found |= is(here, 0xc5) & (is(next, 0x80) | is(next, 0x89));
+	}
+	if ((scripts & LATIN_1_A) && !(scripts & DOTLESS_I))
+		found |= is(here, 0xc4) & is(next, 0xb1);
+	return found | (is(here, 0xc2) & is(next, 0xb5));
+}
+
+INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
+{
+	vector found = find_long(w->here, w->next);
+
+	if (scripts & C6_E1)
+		found &= ~find_known_e1(w);
+	return find_bits(found | find_short(w, scripts));
+}
+
+/* The bytes behind each one that is dropped are stored once more, one place further to the left. */
+INLINE void store_without(unsigned char *out, vector v, uint64_t dropped)
+{
+	unsigned char copy[2 * BLOCK];
+
+	store_vector(out, v);
+	if (!dropped)
+		return;
+	store_vector(copy, v);
+	store_vector(copy + BLOCK, v);
+	for (; dropped; dropped &= dropped - 1, out--) {
+		int i = __builtin_ctzll(dropped);
+
+		store_vector(out + i, load_vector(copy + i + 1));
+	}
+}
+
 static bool is_supported(void)
 {
 	return true;

@@ -20,4 +20,5 @@ installed=$(python3 "$sources/generate-upper.py" --version "$directory") || exit
 [ "$installed" = "$version" ] || skip "the tables are of Unicode $version, installed is $installed"
 same generate-upper.py upper-tables.h
 same generate-upper-avx512.py upper-avx512-tables.h
+same generate-upper-avx2.py upper-avx2-tables.h
 echo "Unicode $version: the tables are what the generators make"
