@@ -2,6 +2,7 @@
 #include "activation/endpoints.h"
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,21 @@
 #include "util/descriptor.h"
 #include "util/error.h"
 
+/* A path that was bound here goes with its socket. */
+static void remove_path(const struct endpoint *endpoint)
+{
+	struct address own;
+
+	if (endpoint->family == AF_UNIX && socket_get_name(endpoint->fd, &own) >= 0 &&
+	    own.length > offsetof(struct sockaddr_un, sun_path) && own.un.sun_path[0] != '\0')
+		(void)unlink(own.un.sun_path);
+}
+
 void endpoints_close(struct endpoints *endpoints)
 {
 	for (size_t i = 0; i < endpoints->count; i++) {
+		if (endpoints->activation == ACTIVATION_OWN)
+			remove_path(&endpoints->items[i]);
 		if (endpoints->items[i].fd >= 0)
 			(void)close(endpoints->items[i].fd);
 		free(endpoints->items[i].name);

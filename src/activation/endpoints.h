@@ -62,5 +62,5 @@ struct endpoint_address {
 int endpoints_find(struct endpoints *ret_endpoints, const struct endpoint_address *addresses,
                    size_t count, char *error);
 
-/* Closes the sockets and releases the memory. */
+/* Closes the sockets, removes the paths of those that were opened here, and releases the memory. */
 void endpoints_close(struct endpoints *endpoints);

@@ -307,6 +307,29 @@ START_TEST(opens_its_own)
 }
 END_TEST
 
+START_TEST(removes_its_paths)
+{
+	struct endpoint_address addresses[2] = {{.type = SOCK_STREAM}, {.type = SOCK_DGRAM}};
+	char directory[] = "/tmp/test-endpoints-XXXXXX", paths[2][64];
+	char error[ENDPOINTS_ERROR_MAX];
+	struct endpoints endpoints;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%s/%u", directory, i);
+		ck_assert_int_eq(address_parse(paths[i], &addresses[i].address), 0);
+	}
+	/* Both at the end, and the one that was opened when the other can't be. */
+	ck_assert_int_eq(endpoints_find(&endpoints, addresses, 2, error), 0);
+	ck_assert(access(paths[0], F_OK) == 0 && access(paths[1], F_OK) == 0);
+	endpoints_close(&endpoints);
+	ck_assert(access(paths[0], F_OK) < 0 && access(paths[1], F_OK) < 0);
+	addresses[1] = addresses[0];
+	ck_assert_int_eq(endpoints_find(&endpoints, addresses, 2, error), -EADDRINUSE);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
 START_TEST(says_what_it_could_not_open)
 {
 	static const char *const options[] = {"stream", "datagram"};
@@ -341,6 +364,7 @@ int main(void)
 	        UNIT_ONCE("endpoints_find", takes_standard_input),
 	        UNIT_ONCE("endpoints_find", refuses_other_standard_inputs),
 	        UNIT_ONCE("endpoints_find", opens_its_own),
+	        UNIT_ONCE("endpoints_close", removes_its_paths),
 	        UNIT_LOOP("endpoints_find", says_what_it_could_not_open, 0, 2),
 	        {0},
 	};
