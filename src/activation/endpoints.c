@@ -19,7 +19,8 @@ static void remove_path(const struct endpoint *endpoint)
 {
 	struct address own;
 
-	if (endpoint->family == AF_UNIX && socket_get_name(endpoint->fd, &own) >= 0 &&
+	if (endpoint->fd >= 0 && endpoint->family == AF_UNIX &&
+	    socket_get_name(endpoint->fd, &own) >= 0 &&
 	    own.length > offsetof(struct sockaddr_un, sun_path) && own.un.sun_path[0] != '\0')
 		(void)unlink(own.un.sun_path);
 }

@@ -352,12 +352,16 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_
 	return world_has_fault(WORLD_SETSOCKOPT) ? -1 : 0;
 }
 
+int __real_getsockname(int fd, struct sockaddr *name, socklen_t *length);
 int __wrap_getsockname(int fd, struct sockaddr *name, socklen_t *length);
 int __wrap_getsockname(int fd, struct sockaddr *name, socklen_t *length)
 {
-	const struct world_descriptor *descriptor = world_look(fd, WORLD_NOTHING);
+	const struct world_descriptor *descriptor;
 	struct address own = {.length = sizeof(sa_family_t)};
 
+	if (!world_is_fake(fd))
+		return __real_getsockname(fd, name, length);
+	descriptor = world_look(fd, WORLD_NOTHING);
 	own.any.sa_family = (sa_family_t)descriptor->family;
 	if (descriptor->family == AF_INET) {
 		own.length = sizeof(own.in);
