@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import os
 import re
-import select
 import shlex
 import shutil
 import signal
@@ -23,7 +22,10 @@ import time
 import unittest
 
 # Seconds that anything may take that should happen at once; sanitizers and valgrind need more.
-PATIENCE = float(os.environ.get("TEST_PATIENCE", "20"))
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "60"))
+
+# What sanitizers and valgrind say, and nobody else.
+TROUBLE = r"Sanitizer:|runtime error:|==[0-9]+== "
 
 # In a network and PID namespace of our own (the script `alone`).
 ALONE = os.environ.get("TEST_ALONE") == "1"
@@ -42,7 +44,8 @@ def program(name):
     path = shutil.which(name, path=os.environ.get("TEST_PROGRAMS"))
     if not path:
         raise FileNotFoundError(name + " is neither built nor installed")
-    return shlex.split(os.environ.get("TEST_WRAPPER", "")) + [path]
+    wrapper = shlex.split(os.environ.get("TEST_WRAPPER", ""))
+    return [shutil.which(word) or word for word in wrapper[:1]] + wrapper[1:] + [path]
 
 
 def textbook(name, *arguments):
@@ -127,10 +130,11 @@ def memory_peak(pid):
 
 
 class Process:
-    """A process that was started, and the lines that it says."""
+    """A process that was started, the lines that it says, and what it notifies its supervisor of."""
 
     def __init__(self, argv, **options):
         self.lines = []
+        self.notices = []
         self.changed = threading.Condition()
         self.popen = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                       **{"stdin": subprocess.DEVNULL, **options})
@@ -147,19 +151,42 @@ class Process:
             self.lines.append(None)
             self.changed.notify_all()
 
+    def supervise(self, notify_socket):
+        """Takes in what it sends there (sd_notify(3)), all of it: a full queue would block it."""
+        def read():
+            while message := notify_socket.recv(1 << 16):
+                with self.changed:
+                    self.notices += message.decode().splitlines()
+                    self.changed.notify_all()
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+
+        def end():
+            notify_socket.shutdown(socket.SHUT_RD)
+            reader.join()
+            notify_socket.close()
+        return end
+
     def output(self):
         return "\n".join(line for line in self.lines if line is not None)
 
-    def wait_for_line(self, pattern):
-        """The first line that matches."""
+    def _wait_for(self, pattern, lines, what):
         def look():
-            found = next((line for line in self.lines if line and re.search(pattern, line)), None)
+            found = next((line for line in lines if line and re.search(pattern, line)), None)
             return found or (self.lines and self.lines[-1] is None)
         with self.changed:
             found = self.changed.wait_for(look, PATIENCE)
         if not isinstance(found, str):
-            raise AssertionError(f"no line {pattern!r} from {self.popen.args}:\n{self.output()}")
+            raise AssertionError(f"no {what} {pattern!r} from {self.popen.args}:\n{self.output()}")
         return found
+
+    def wait_for_line(self, pattern):
+        """The first line that it said, or says, that matches."""
+        return self._wait_for(pattern, self.lines, "line")
+
+    def wait_for_notice(self, pattern):
+        """The first notification, "READY=1" and the like, that matches."""
+        return self._wait_for(pattern, self.notices, "notification")
 
     def wait(self):
         """Its exit status, once it has ended by itself."""
@@ -174,43 +201,16 @@ class Process:
         try:
             return self.wait()
         except subprocess.TimeoutExpired:
+            with open(f"/proc/{self.pid}/stat") as stat, open(f"/proc/{self.pid}/wchan") as wchan:
+                doing = stat.read() + wchan.read()
             self.popen.kill()
             self.popen.wait()
-            raise AssertionError(f"SIGTERM did not end {self.popen.args}:\n{self.output()}") from None
+            raise AssertionError(f"SIGTERM did not end {self.popen.args}, which is at\n{doing}\n"
+                                 f"and said\n{self.output()}") from None
 
     def executable(self):
         with open(f"/proc/{self.pid}/comm") as comm:
             return comm.read().strip()
-
-
-class Notifications:
-    """The other end of sd_notify(3): what a daemon tells its supervisor."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(path)
-        self.environment = {"NOTIFY_SOCKET": path}
-
-    def wait_for(self, process, pattern):
-        """The first assignment that matches. Fails if the process ends before."""
-        deadline = time.monotonic() + PATIENCE
-        end = os.pidfd_open(process.pid)
-        try:
-            poll = select.poll()
-            poll.register(self.socket, select.POLLIN)
-            poll.register(end, select.POLLIN)
-            while (left := deadline - time.monotonic()) > 0:
-                ready = dict(poll.poll(left * 1000))
-                if self.socket.fileno() in ready:
-                    for line in self.socket.recv(1 << 16).decode().splitlines():
-                        if re.search(pattern, line):
-                            return line
-                elif ready:
-                    process.wait()
-                    break
-        finally:
-            os.close(end)
-        raise AssertionError(f"no {pattern!r} from {process.popen.args}:\n{process.output()}")
 
 
 class SystemTest(unittest.TestCase):
@@ -235,6 +235,7 @@ class SystemTest(unittest.TestCase):
             process.popen.wait()
             process.reader.join()
             process.popen.stdout.close()
+            self.assertNotRegex(process.output(), TROUBLE)
         self.addCleanup(end)
         return process
 
@@ -246,13 +247,14 @@ class SystemTest(unittest.TestCase):
         self.addCleanup(end)
 
     def start_daemon(self, *options, name="uppercased"):
-        """A daemon that is ready; its .notifications are what else it tells its supervisor."""
-        notifications = Notifications(self.path(f"notify-{len(os.listdir(self.directory))}"))
-        self.addCleanup(notifications.socket.close)
-        process = self.start(*program(name), *options, env=notifications.environment)
+        """A daemon that is ready."""
+        path = self.path(f"notify-{len(os.listdir(self.directory))}")
+        notify_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify_socket.bind(path)
+        process = self.start(*program(name), *options, env={"NOTIFY_SOCKET": path})
+        self.addCleanup(process.supervise(notify_socket))
         self.expect_clean_end(process)
-        notifications.wait_for(process, "^READY=1$")
-        process.notifications = notifications
+        process.wait_for_notice("^READY=1$")
         return process
 
     def start_textbook_server(self, name, host, port):
@@ -261,13 +263,22 @@ class SystemTest(unittest.TestCase):
         return process
 
     def start_activator(self, *arguments):
-        """systemd-socket-activate, listening: it becomes the daemon at the first request."""
+        """systemd-socket-activate, listening. It becomes the daemon at the first request, or with
+        --accept starts a process for each, which all must have ended well when the test is over."""
         if not shutil.which("systemd-socket-activate"):
             self.skipTest("systemd-socket-activate is not installed")
-        # valgrind and the sanitizers are told by variables; everything else is left out by intent.
+        # It passes no variables on but those that are named: sanitizers need theirs.
         passed = [name for name in os.environ if re.match("(ASAN|UBSAN|LSAN)_OPTIONS$", name)]
         process = self.start("systemd-socket-activate", *(f"-E{name}" for name in passed), *arguments)
         process.wait_for_line("^Listening on ")
+
+        def expect_clean_ends():
+            started = process.output().count("\nSpawned ")
+            ended = lambda: re.findall(r"^Child \d+ died with code (\d+)", process.output(), re.M)
+            until(lambda: len(ended()) == started, f"{started} ends in:\n{process.output()}")
+            self.assertEqual(set(ended()) - {"0"}, set(), process.output())
+        if "--accept" in arguments:
+            self.addCleanup(expect_clean_ends)
         return process
 
     def run_program(self, argv, request=b"", timeout=PATIENCE, **options):

@@ -23,10 +23,12 @@ class DatagramTest(support.SystemTest):
 
     def counted(self, pattern):
         """A number of its status, which it says on standard error when asked by SIGUSR1."""
-        before = len(self.daemon.lines)
+        def status_lines():
+            return [line for line in self.daemon.lines if line and " answered, " in line]
+        before = len(status_lines())
         os.kill(self.daemon.pid, signal.SIGUSR1)
-        support.until(lambda: len(self.daemon.lines) > before, "a line of status")
-        found = re.search(pattern, self.daemon.lines[before])
+        support.until(lambda: len(status_lines()) > before, "a line of status")
+        found = re.search(pattern, status_lines()[-1])
         return int(found.group(1)) if found else 0
 
     def send_and_pass_by(self, sending, host, requests=1):

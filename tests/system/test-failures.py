@@ -152,7 +152,7 @@ class Connections(support.SystemTest):
             connection.sendall(b"before")
             self.assertEqual(support.read_exactly(connection, 6), b"BEFORE")
             daemon.popen.send_signal(signal.SIGTERM)
-            daemon.notifications.wait_for(daemon, "^STOPPING=1$")
+            daemon.wait_for_notice("^STOPPING=1$")
             self.assertEqual(converse(connection, b"after"), b"AFTER")
         self.assertEqual(daemon.wait(), 0)
 
