@@ -17,6 +17,8 @@
  * leads, then ASCII. So "below 0xa0" says trail and range at once.
  */
 
+#define EDGE_LEAST 16
+
 typedef signed char signed_vector __attribute__((vector_size(BLOCK)));
 
 /* What a loop knows: any of these. */
@@ -51,6 +53,20 @@ INLINE vector load_vector(const unsigned char *in)
 INLINE void store_vector(unsigned char *out, vector v)
 {
 	*(unaligned_vector *)out = v;
+}
+
+INLINE struct window load_edge(const unsigned char *in, size_t before, size_t left)
+{
+	unsigned char around[2 + BLOCK + 2] = {0};
+
+	memcpy(around + 2 - before, in - before, before + left);
+	return (struct window){
+	        .before2 = load_vector(around),
+	        .before = load_vector(around + 1),
+	        .here = load_vector(around + 2),
+	        .next = load_vector(around + 3),
+	        .next2 = load_vector(around + 4),
+	};
 }
 
 INLINE vector is(vector v, unsigned char byte)

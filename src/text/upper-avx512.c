@@ -26,7 +26,8 @@
 #include "text/upper-version.h"
 #include "text/upper-x86.h"
 
-#define BLOCK 64
+#define BLOCK      64
+#define EDGE_LEAST 3
 
 #define INLINE   static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
@@ -69,6 +70,22 @@ INLINE vector load_vector(const unsigned char *in)
 	return _mm512_loadu_si512(in);
 }
 
+/* Lanes that are masked are not read, wherever they lie. */
+INLINE struct window load_edge(const unsigned char *in, size_t before, size_t left)
+{
+	__mmask64 after2 = _bzhi_u64(~UINT64_C(0), left < 2 ? 0 : (unsigned int)left - 2);
+	__mmask64 after = _bzhi_u64(~UINT64_C(0), (unsigned int)left - 1);
+	__mmask64 here = _bzhi_u64(~UINT64_C(0), (unsigned int)left);
+
+	return (struct window){
+	        .before2 = _mm512_maskz_loadu_epi8(here & ~UINT64_C(0) << (2 - before), in - 2),
+	        .before = _mm512_maskz_loadu_epi8(here & ~UINT64_C(0) << (before < 1), in - 1),
+	        .here = _mm512_maskz_loadu_epi8(here, in),
+	        .next = _mm512_maskz_loadu_epi8(after, in + 1),
+	        .next2 = _mm512_maskz_loadu_epi8(after2, in + 2),
+	};
+}
+
 INLINE void store_vector(unsigned char *out, vector v)
 {
 	_mm512_storeu_si512(out, v);
@@ -79,13 +96,13 @@ INLINE void store_without(unsigned char *out, vector v, uint64_t dropped)
 	_mm512_storeu_si512(out, _mm512_maskz_compress_epi8(~dropped, v));
 }
 
-/* A byte in every lane. The compiler is kept from knowing it: else it makes it anew in every turn
- * of a loop, on the port that has to permute and compare. */
-INLINE vector bytes(unsigned int byte)
+/* A byte in every lane, loaded as four of them. The compiler is kept from knowing it: else it makes
+ * it anew in every turn of a loop, on the port that has to permute and compare. */
+INLINE vector bytes(unsigned char byte)
 {
-	vector all = _mm512_set1_epi8((char)byte);
+	vector all;
 
-	__asm__("" : "+v"(all));
+	__asm__("vpbroadcastd %1, %0" : "=v"(all) : "m"(upper_four_times[byte]));
 	return all;
 }
 
@@ -94,7 +111,7 @@ INLINE __mmask64 find_leads(const struct window *w)
 	return _mm512_cmpge_epu8_mask(w->here, bytes(0xc0));
 }
 
-INLINE vector map_trails(vector out, const struct window *w, __mmask64 trails, unsigned int lead,
+INLINE vector map_trails(vector out, const struct window *w, __mmask64 trails, unsigned char lead,
                          const unsigned char *table)
 {
 	__mmask64 here = _mm512_mask_cmpeq_epi8_mask(trails, w->before, bytes(lead));
@@ -103,12 +120,12 @@ INLINE vector map_trails(vector out, const struct window *w, __mmask64 trails, u
 }
 
 /* The lead goes down by one where its trail is below limit. Both are signed, so only trails are. */
-INLINE vector map_lead(vector out, const struct window *w, unsigned int lead, unsigned int limit)
+INLINE vector map_lead(vector out, const struct window *w, unsigned char lead, unsigned char limit)
 {
 	__mmask64 here = _mm512_cmpeq_epi8_mask(w->here, bytes(lead));
 
 	here = _mm512_mask_cmplt_epi8_mask(here, w->next, bytes(limit));
-	return _mm512_mask_mov_epi8(out, here, bytes(lead - 1));
+	return _mm512_mask_mov_epi8(out, here, bytes((unsigned char)(lead - 1)));
 }
 
 INLINE vector rows_of(vector lead, vector trail)
@@ -126,7 +143,8 @@ INLINE vector map_rows(vector out, const struct window *w, __mmask64 trails)
 	at = _mm512_permutex2var_epi8(load_vector(row_kind), place, load_vector(row_kind + 64));
 	at = _mm512_ternarylogic_epi32(at, w->here, bytes(15), 0xf8);
 	change = _mm512_permutex2var_epi8(load_vector(row_trail), at, load_vector(row_trail + 64));
-	change = _mm512_mask_mov_epi8(change, _mm512_movepi8_mask(at), bytes(LAST_KIND_TRAIL));
+	change = _mm512_mask_mov_epi8(change, _mm512_movepi8_mask(at),
+	                              bytes((unsigned char)LAST_KIND_TRAIL));
 	out = _mm512_mask_add_epi8(out, here, out, change);
 	out = map_lead(out, w, 0xcf, 0x8f);
 	out = map_lead(out, w, 0xd1, 0xa0);

@@ -61,7 +61,7 @@ size_t upper_find_sequence(const unsigned char *in, size_t length, size_t *ret_m
 	return wanted ? wanted : 1;
 }
 
-static uint32_t decode(const unsigned char *in, size_t length)
+static inline uint32_t decode(const unsigned char *in, size_t length)
 {
 	uint32_t code_point = length == 1 ? in[0] : in[0] & (0x7fu >> length);
 
@@ -70,37 +70,62 @@ static uint32_t decode(const unsigned char *in, size_t length)
 	return code_point;
 }
 
+static unsigned char trail(uint32_t code_point, int shift)
+{
+	return (unsigned char)(0x80 | (code_point >> shift & 0x3f));
+}
+
 static size_t encode(uint32_t code_point, unsigned char *out)
 {
-	size_t length = code_point < 0x80      ? 1
-	                : code_point < 0x800   ? 2
-	                : code_point < 0x10000 ? 3
-	                                       : 4;
+	if (code_point < 0x80) {
+		out[0] = (unsigned char)code_point;
+		return 1;
+	}
+	if (code_point < 0x800) {
+		out[0] = (unsigned char)(0xc0 | code_point >> 6);
+		out[1] = trail(code_point, 0);
+		return 2;
+	}
+	if (code_point < 0x10000) {
+		out[0] = (unsigned char)(0xe0 | code_point >> 12);
+		out[1] = trail(code_point, 6);
+		out[2] = trail(code_point, 0);
+		return 3;
+	}
+	out[0] = (unsigned char)(0xf0 | code_point >> 18);
+	out[1] = trail(code_point, 12);
+	out[2] = trail(code_point, 6);
+	out[3] = trail(code_point, 0);
+	return 4;
+}
 
-	for (size_t i = length - 1; i > 0; i--, code_point >>= 6)
-		out[i] = (unsigned char)(0x80 | (code_point & 0x3f));
-	out[0] = (unsigned char)(length == 1 ? code_point : (0xf00u >> length & 0xff) | code_point);
-	return length;
+/* What the character becomes; returns how many bytes that is, 0 if it doesn't change. */
+static size_t map_code_point(uint32_t code_point, unsigned char *out)
+{
+	unsigned int change;
+
+	if (code_point >= UPPER_CODE_POINTS || !upper_block[code_point >> 6])
+		return 0;
+	change = upper_change[upper_block[code_point >> 6]][code_point & 0x3f];
+	if (change == 0)
+		return 0;
+	if (change <= UPPER_DELTAS)
+		return encode((uint32_t)((int32_t)code_point + upper_delta[change]), out);
+	change -= UPPER_DELTAS + 1;
+	memcpy(out, upper_string[change].bytes, sizeof(upper_string[change].bytes));
+	return upper_string[change].length;
 }
 
 /* One sequence that upper_find_sequence() found whole; returns how many bytes it became. */
 size_t upper_map_sequence(const unsigned char *in, size_t length, unsigned char *out)
 {
-	uint32_t code_point = decode(in, length);
-	unsigned int change = 0;
-
 	/* A stray byte decodes to 0x80 and up, in which U+00B5 and others would be found. */
-	if (code_point < UPPER_CODE_POINTS && (length > 1 || code_point < 0x80))
-		change = upper_change[upper_block[code_point >> 6]][code_point & 0x3f];
-	if (change == 0) {
+	bool is_stray = length == 1 && in[0] >= 0x80;
+	size_t written = is_stray ? 0 : map_code_point(decode(in, length), out);
+
+	if (written == 0)
 		memcpy(out, in, length);
-		return length;
-	}
-	if (change <= UPPER_DELTAS)
-		return encode((uint32_t)((int32_t)code_point + upper_delta[change]), out);
-	change -= UPPER_DELTAS + 1;
-	memcpy(out, upper_string[change].bytes, upper_string[change].length);
-	return upper_string[change].length;
+	return written ? written : length;
 }
 
 bool upper_changes(const unsigned char *in, const unsigned char *end)
@@ -113,19 +138,56 @@ bool upper_changes(const unsigned char *in, const unsigned char *end)
 	return upper_map_sequence(in, length, out) != length || memcmp(in, out, length) != 0;
 }
 
+static bool is_trail(unsigned char byte)
+{
+	return (byte & 0xc0) == 0x80;
+}
+
+/* The length of what looks like a sequence, a lead with as many trails as it has; 1 for all else.
+ */
+static size_t apparent_length(const unsigned char *in, size_t left)
+{
+	if (in[0] < 0xc2 || left < 2 || !is_trail(in[1]))
+		return 1;
+	if (in[0] < 0xe0)
+		return 2;
+	if (left < 3 || !is_trail(in[2]))
+		return 1;
+	if (in[0] < 0xf0)
+		return 3;
+	return left < 4 || !is_trail(in[3]) || in[0] > 0xf4 ? 1 : 4;
+}
+
 size_t upper_map_characters(const unsigned char **in, const unsigned char *until,
                             const unsigned char *end, unsigned char *out)
 {
 	const unsigned char *from = *in;
 	unsigned char *to = out;
-	size_t length, missing;
 
 	while (from < until) {
-		length = upper_find_sequence(from, (size_t)(end - from), &missing);
-		if (missing > 0)
-			length = 1;
-		to += upper_map_sequence(from, length, to);
+		size_t length = apparent_length(from, (size_t)(end - from));
+
+		uint32_t code_point;
+		size_t written;
+
+		if (length == 1) {
+			unsigned char byte = *from++;
+
+			/* No branch: letters and others take turns as they like. */
+			*to++ = (unsigned char)(byte - ((unsigned char)(byte - 'a') < 26) * 0x20);
+			continue;
+		}
+		code_point = length == 2   ? (from[0] & 0x1fu) << 6 | (from[1] & 0x3f)
+		             : length == 3 ? decode(from, 3)
+		                           : decode(from, 4);
+		written = map_code_point(code_point, to);
+		/* Overlong ones are malformed, which changes nothing about those that pass. */
+		if (written == 0 || !second_fits(from[0], from[1])) {
+			memcpy(to, from, length);
+			written = length;
+		}
 		from += length;
+		to += written;
 	}
 	*in = from;
 	return (size_t)(to - out);

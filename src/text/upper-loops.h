@@ -29,6 +29,8 @@
  *   BLOCK                             bytes in a vector, at most 64
  *   vector, load_vector(), store_vector()
  *   struct window                     the five vectors, by these names
+ *   load_edge(in, before, left)       a window with only so many bytes around in, and 0 beyond
+ *   EDGE_LEAST                        so few bytes are done faster one by one
  *   map_block(window, scripts, ret_dropped)   in *ret_dropped the bytes to leave out, as bits
  *   find_foreign(window, scripts)     where characters are that scripts doesn't know, as bits
  *   store_without(out, vector, dropped)       stores a block without the bytes dropped
@@ -50,6 +52,9 @@
 
 /* And the loop over all scripts at least. */
 #define STAY_LEAST (16 * BLOCK)
+
+/* Where foreign characters are closer than this, 64 bytes are mapped one by one. */
+#define DENSE 16
 
 /* Runs shorter than this didn't pay. */
 #define SHORT_RUN (2 * BLOCK)
@@ -87,14 +92,16 @@ INLINE size_t whole_characters(const unsigned char *in, size_t n)
 }
 
 /* What is told by a character's first two bytes is only that it may be foreign: leaves of found
- * what comes from the first on that does change. Leads from E2 on, and C2, no loop touches. */
+ * what comes from the first on that does change. Leads from E2 on, and C2, and what is no
+ * character, no loop touches. */
 static NOINLINE uint64_t find_changing(const unsigned char *block, const unsigned char *end,
                                        uint64_t found)
 {
 	for (; found; found &= found - 1) {
 		const unsigned char *in = block + __builtin_ctzll(found);
 
-		if ((*in < 0xe2 && *in != 0xc2) || upper_changes(in, end))
+		if (end - in > 1 && (in[1] & 0xc0) == 0x80 &&
+		    ((*in < 0xe2 && *in != 0xc2) || upper_changes(in, end)))
 			break;
 	}
 	return found;
@@ -188,7 +195,7 @@ INLINE void step_all(struct text *t, const struct window *w, size_t n)
 		n = (size_t)__builtin_ctzll(found);
 	store_first(t, n, out, dropped, dropped);
 	if (found) {
-		until = t->in + (n < 16 && t->end - t->in > 64 ? 64 : 1);
+		until = t->in + (n < DENSE && t->end - t->in > 64 ? 64 : 1);
 		t->out += upper_map_characters(&t->in, until, t->end, t->out);
 	}
 }
@@ -220,14 +227,16 @@ static NOINLINE struct text step_inner(struct text t)
 /* A block at the edge of the text, which has no neighbours there. */
 static NOINLINE struct text step_edge(struct text t)
 {
-	unsigned char around[2 + BLOCK + 2] = {0};
 	size_t before = t.in - t.begin < 2 ? (size_t)(t.in - t.begin) : 2;
-	size_t left = (size_t)(t.end - t.in), n = left < BLOCK ? left : BLOCK;
+	size_t left = (size_t)(t.end - t.in);
 	struct window w;
 
-	memcpy(around + 2 - before, t.in - before, before + (left < BLOCK + 2 ? left : BLOCK + 2));
-	w = load_window(around + 2);
-	step_all(&t, &w, left > BLOCK ? whole_characters(t.in, BLOCK) : n);
+	if (left <= EDGE_LEAST) {
+		t.out += upper_map_characters(&t.in, t.end, t.end, t.out);
+		return t;
+	}
+	w = load_edge(t.in, before, left < BLOCK + 2 ? left : BLOCK + 2);
+	step_all(&t, &w, left > BLOCK ? whole_characters(t.in, BLOCK) : left);
 	return t;
 }
 
@@ -310,13 +319,39 @@ static struct text run_text(struct text t)
 	return t;
 }
 
+/* ASCII at the beginning: many a text has nothing else. What is left over at its end is less than a
+ * block, and done once more with what stands before it. */
+INLINE struct text run_ascii_prefix(struct text t)
+{
+	while (t.end - t.in >= BLOCK && is_ascii(load_vector(t.in))) {
+		store_vector(t.out, map_ascii(load_vector(t.in)));
+		t.in += BLOCK;
+		t.out += BLOCK;
+	}
+	if (t.in < t.end && t.end - t.in < BLOCK && t.end - t.begin >= BLOCK) {
+		vector last = load_vector(t.end - BLOCK);
+
+		if (is_ascii(last)) {
+			t.out += t.end - t.in;
+			t.in = t.end;
+			store_vector(t.out - BLOCK, map_ascii(last));
+		}
+	}
+	return t;
+}
+
 static size_t map(const unsigned char *in, size_t length, unsigned char *out)
 {
 	struct text t = {in, in, in + length, out};
 
-	if (t.in < t.end)
+	t = run_ascii_prefix(t);
+	if (t.in == t.end)
+		return (size_t)(t.out - out);
+	while (t.in < t.end && t.in - t.begin < 2)
 		t = step_edge(t);
 	t = run_text(t);
+	while (t.end - t.in >= BLOCK + 2)
+		t = step_inner(t);
 	while (t.in < t.end)
 		t = step_edge(t);
 	return (size_t)(t.out - out);

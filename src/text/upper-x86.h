@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * upper-x86: what an x86 processor and its operating system can do.
+ * upper-x86: what an x86 processor and its operating system can do, and constants for both
+ * versions.
  *
  * The compiler's __builtin_cpu_supports() would do, but links code that asks at every start of the
  * process. Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, sections 14.3
@@ -25,6 +26,9 @@ enum {
 	X86_STATE_AVX = 0x06,    /* XCR0: the operating system keeps these registers: XMM, YMM */
 	X86_STATE_AVX512 = 0xe6, /* and masks, ZMM */
 };
+
+/* Every byte four times over, 1 KiB: what a vector of one byte is loaded from. */
+extern const uint32_t upper_four_times[256];
 
 /* Whether all of these are there: bits of CPUID leaf 7, and registers that are kept. */
 static inline bool x86_has(unsigned int ebx_wanted, unsigned int ecx_wanted, unsigned int state)

@@ -1,0 +1,101 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""Upper case as a filter: `uppercase` against cat and what else upper-cases a stream.
+
+usage: filters.py PROGRAM DIRECTORY [ROUNDS]
+
+PROGRAM is the handler `uppercase`, DIRECTORY has the corpora (fetch-corpora.py). A pipeline's whole
+processor time counts, its reader's too, all on one core: file | filter | reader, and with cat before
+the filter. The filters take turns; printed are medians, in tab-separated columns:
+from where, corpus, filter, GB/s of input, ratio to cat in the same turns.
+"""
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+CORPORA = ("english", "german", "greek", "russian", "chinese", "mixed")
+FILTERS = {  # name: (command, MiB that it is given)
+    "cat": (["cat"], 512),
+    "uppercase": (None, 512),
+    "tr a-z A-Z": (["tr", "a-z", "A-Z"], 128),
+    "dd conv=ucase": (["dd", "conv=ucase", "bs=128k", "status=none"], 128),
+    "perl": (["perl", "-CSD", "-ne", "print uc"], 16),
+    "python3": (["/usr/bin/python3", "-c",
+                 "import sys\nfor line in sys.stdin: sys.stdout.write(line.upper())"], 32),
+    "gawk": (["gawk", "{print toupper($0)}"], 8),
+    "sed": (["sed", "s/.*/\\U&/"], 4),
+    "uconv": (["uconv", "-x", "upper"], 4),
+}
+
+
+def pipeline_seconds(path, command, through_pipe):
+    """Processor time of path | command | reader, with cat in front if through_pipe."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    with open(path, "rb") as file:
+        processes = []
+        source = file
+        for part in ([["cat"]] if through_pipe else []) + [command, ["cat"]]:
+            last = part == ["cat"] and len(processes) == (2 if through_pipe else 1)
+            process = subprocess.Popen(part, stdin=source, env=environment,
+                                       stdout=subprocess.DEVNULL if last else subprocess.PIPE)
+            if source is not file:
+                source.close()
+            source = process.stdout
+            processes.append(process)
+        for process in processes:
+            if process.wait() != 0:
+                sys.exit("%s failed" % process.args)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def make_text(directory, corpus, size, target):
+    with open("%s/%s.txt" % (directory, corpus), "rb") as file:
+        text = file.read()
+    path = "%s/%s-%d" % (target, corpus, size)
+    with open(path, "wb") as file:
+        while file.tell() < size << 20:
+            file.write(text)
+    return path, os.path.getsize(path)
+
+
+def bench(source, corpus, names, paths, rounds):
+    speeds = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            command, size = FILTERS[name]
+            path, length = paths[size]
+            seconds = pipeline_seconds(path, command, source == "pipe")
+            speeds[name].append(length / seconds / 1e9)
+    cat = statistics.median(speeds["cat"])
+    for name in names:
+        speed = statistics.median(speeds[name])
+        print("%s\t%s\t%s\t%.3f\t%.3f" % (source, corpus, name, speed, speed / cat), flush=True)
+
+
+def main():
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: filters.py PROGRAM DIRECTORY [ROUNDS]")
+    FILTERS["uppercase"] = ([sys.argv[1]], FILTERS["uppercase"][1])
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 7
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    for corpus in CORPORA:
+        # In memory, so that no disk is measured.
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as target:
+            names = [name for name in FILTERS if shutil.which(FILTERS[name][0][0]) and
+                     (corpus in ("english", "russian") or name in ("cat", "uppercase"))]
+            paths = {FILTERS[name][1]: None for name in names}
+            for size in paths:
+                paths[size] = make_text(sys.argv[2], corpus, size, target)
+            for source in ("file", "pipe"):
+                bench(source, corpus, names, paths, rounds)
+
+
+if __name__ == "__main__":
+    main()
