@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import processes
-from servers import SERVER_CORE, Running
+from servers import SERVER_CORE, Running, role
 
 LOAD_CORE = 1
 WARM_UP_SECONDS = 0.2
@@ -37,7 +37,7 @@ class Load:
 
     def __init__(self, context, work, server, running):
         texts = []
-        if work.kind != "udp":
+        if work.load != "datagram":
             texts = [context.built(f"{work.text}.request"),
                      context.built(f"{work.text}.{server.answers}")]
         self.process = subprocess.Popen(
@@ -106,14 +106,15 @@ def measure_idle(context, work, server, seconds):
             time.sleep(IDLE_SECONDS)
             switches = processes.switches(pid) - switches
     return {
-        "connection_bytes": (held - before) / work.arguments[0],
+        "connection_bytes": (held - before) / work.arguments[1],
         "pss": held,
         "wakeups": switches / IDLE_SECONDS,
     }
 
 
 def ping_pong(name, title, kind, connections, in_flight=1, stuck=0, **more):
-    return Work(name, title, kind, "ping-pong", (connections, 32, in_flight, stuck), **more)
+    return Work(name, title, kind, "ping-pong",
+                (role(kind), connections, 32, in_flight, stuck), **more)
 
 
 def bulk(name, title, kind, text):
@@ -145,6 +146,8 @@ WORKS = [
     udp("udp-32", "UDP, 32 bytes, 64 outstanding", 32, 64),
     udp("udp-512", "UDP, 512 bytes, 64 outstanding", 512, 64),
     udp("udp-1400", "UDP, 1,400 bytes, 64 outstanding", 1400, 64),
+    ping_pong("udp-clients", "UDP, 32 bytes, 64 clients with one outstanding each", "udp", 64,
+              reference="recvfrom/sendto"),
     udp("udp-paced", "UDP, 32 bytes, 250,000 a second", 32, 64, rate=250000),
     udp("udp-gso", "UDP, 1,400 bytes, 64 outstanding in 2 buffers (UDP_SEGMENT)", 1400, 64,
         segments=32),

@@ -3,16 +3,18 @@
 /*
  * ping-pong: messages over many connections; the next is sent when one is answered.
  *
- *      ping-pong SERVER REQUESTS ANSWERS CONNECTIONS SIZE IN-FLIGHT STUCK
+ *      ping-pong SERVER REQUESTS ANSWERS TYPE CONNECTIONS SIZE IN-FLIGHT STUCK
  *
- * STUCK more connections send as much as fits and never read. A run of 0 seconds asks once on each
- * connection. Latency is a message's, from its being sent to its last byte's being read.
+ * TYPE is stream or datagram: then a connection is a socket that asks one server. STUCK more
+ * connections send as much as fits and never read. A run of 0 seconds asks once on each connection.
+ * Latency is a message's, from its being sent to its last byte's being read.
  */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -34,13 +36,14 @@ struct ping_pong {
 	struct text requests, answers;
 	struct connection *connections;
 	uint32_t count, size, in_flight, stuck;
+	int type;
 	uint32_t open; /* messages without an answer */
 	int epoll_fd;
 };
 
 static int open_connection(const struct ping_pong *p)
 {
-	int fd = socket(p->server.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(p->server.address.ss_family, p->type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 ||
 	    connect(fd, (const struct sockaddr *)&p->server.address, p->server.length) < 0)
@@ -170,16 +173,17 @@ int main(int argc, char **argv)
 {
 	struct ping_pong p = {0};
 
-	if (argc != 8)
-		load_die("usage: ping-pong SERVER REQUESTS ANSWERS CONNECTIONS SIZE IN-FLIGHT "
-		         "STUCK");
+	if (argc != 9)
+		load_die("usage: ping-pong SERVER REQUESTS ANSWERS TYPE CONNECTIONS SIZE "
+		         "IN-FLIGHT STUCK");
 	p.server = load_parse_server(argv[1]);
 	p.requests = text_read(argv[2]);
 	p.answers = text_read(argv[3]);
-	p.count = (uint32_t)load_parse_number(argv[4], 100000);
-	p.size = (uint32_t)load_parse_number(argv[5], 1024);
-	p.in_flight = (uint32_t)load_parse_number(argv[6], IN_FLIGHT_MAX);
-	p.stuck = (uint32_t)load_parse_number(argv[7], 10000);
+	p.type = strcmp(argv[4], "datagram") == 0 ? SOCK_DGRAM : SOCK_STREAM;
+	p.count = (uint32_t)load_parse_number(argv[5], 100000);
+	p.size = (uint32_t)load_parse_number(argv[6], 1024);
+	p.in_flight = (uint32_t)load_parse_number(argv[7], IN_FLIGHT_MAX);
+	p.stuck = (uint32_t)load_parse_number(argv[8], 10000);
 	open_stuck(&p);
 	connect_all(&p);
 	load_obey(run, &p);
