@@ -119,6 +119,12 @@ void worker_free(struct worker *worker)
 	*worker = (struct worker){.command_fd = -1, .loop.epoll_fd = -1};
 }
 
+/* A connection that others had may be silent from the first: no event would set this. */
+static void watch_silence(struct worker *worker)
+{
+	timer_set(&worker->sweep_timer, worker->streams.context.next_sweep);
+}
+
 int worker_serve(struct worker *worker, struct endpoint *endpoint)
 {
 	int fd = endpoint->fd, r;
@@ -133,15 +139,17 @@ int worker_serve(struct worker *worker, struct endpoint *endpoint)
 	default:
 		endpoint->fd = -1;
 		r = streams_take(&worker->streams, fd);
-		/* It may be silent from the first: there is no event that would set this. */
-		timer_set(&worker->sweep_timer, worker->streams.context.next_sweep);
+		watch_silence(worker);
 		return r;
 	}
 }
 
 int worker_restore(struct worker *worker, int fd, int state)
 {
-	return streams_restore(&worker->streams, fd, state);
+	int r = streams_restore(&worker->streams, fd, state);
+
+	watch_silence(worker);
+	return r;
 }
 
 static void *run(void *userdata)
