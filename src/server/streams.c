@@ -194,8 +194,11 @@ int streams_restore(struct streams *streams, int fd, int state)
 	if (r < 0 || state < 0)
 		return r;
 	r = stored_read(connection, state);
-	if (r < 0)
+	if (r < 0) {
+		/* Refused after all, and counted so by whoever is told. */
+		status_count(&streams->context.status->connections_served, UINT64_C(-1));
 		connection_close(connection);
+	}
 	return r;
 }
 
