@@ -236,6 +236,7 @@ static void act_fault(void)
 	        {WORLD_POLL, {EINTR, ETIME, EINTR, ETIME, EINTR, ETIME, EINTR, ETIME}},
 	        {WORLD_EPOLL_CTL, {ENOMEM, ENOSPC, ENOMEM, ENOSPC, ENOMEM, ENOSPC, ENOMEM, ENOSPC}},
 	        {WORLD_EPOLL_WAIT, {EINTR, EINTR, EINTR, EINTR, EINTR, EINTR, EINTR, EINTR}},
+	        {WORLD_NOTIFY, {ENOBUFS, EPERM, EAGAIN, ENOBUFS, ENOBUFS, EPERM, EPERM, EPERM}},
 	        {WORLD_ALLOCATE, {ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM}},
 	};
 	unsigned row = input_below(&input, sizeof(rows) / sizeof(rows[0]));
@@ -278,7 +279,7 @@ static void act(unsigned kind)
 		world.now += CHOOSE(1000, 10000, 500000, 2000000, 700000000);
 		break;
 	case 14:
-		world_signal((int)CHOOSE(SIGUSR1, SIGUSR1, SIGTERM, SIGINT));
+		world_signal((int)CHOOSE(SIGUSR1, SIGUSR2, SIGTERM, SIGINT));
 		break;
 	case 15:
 		world.first_event = input_byte(&input);

@@ -9,7 +9,8 @@
  *                                                           │
  *                                  all that was asked is answered, all that ended is closed
  *
- * Not its job: the script.
+ * A daemon that hands its connections over (SIGUSR2) has another life, in which they go on. Not its
+ * job: the script.
  */
 
 #include "server/admission.h"

@@ -5,7 +5,7 @@
  * over a script in which everything that allocates happens. Nothing may crash, no answer may be
  * wrong, nothing may be left.
  *
- * One by one, five on end, and all from there on. With ASan or valgrind it finds the most.
+ * That one alone, and all from there on. With ASan or valgrind it finds the most.
  */
 
 #include <arpa/inet.h>
@@ -121,6 +121,9 @@ static bool script(bool is_idle)
 	case 5:
 		world_half_close(&world.peers[1]);
 		world_signal(SIGUSR1);
+		return true;
+	case 7:
+		world_signal(SIGUSR2);
 		return true;
 	default:
 		return scene < 12;
@@ -280,12 +283,12 @@ static unsigned sweep_endpoints(bool handed_over, unsigned fail_count)
 
 int main(void)
 {
-	static const unsigned fail_counts[] = {1, 5, UINT32_MAX};
+	static const unsigned fail_counts[] = {1, UINT32_MAX};
 	static const char *const names[] = {"stream", "line", "length"};
 
 	/* Whoever started this may have left descriptors open where those to hand over go. */
 	REQUIRE(close_range(3, ~0U, 0) == 0, "%s", strerror(errno));
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		for (unsigned framing = 0; framing < 3; framing++)
 			printf("%s: server %u, filter %u\n", names[framing],
 			       sweep_server((enum framing)framing, fail_counts[i]),

@@ -294,6 +294,8 @@ int __wrap_sd_notifyf(int unset, const char *format, ...)
 	vsnprintf(state, sizeof(state), format, arguments);
 	va_end(arguments);
 	REQUIRE(!unset, "the environment is not ours");
+	if (strncmp(state, "FDSTOREREMOVE=1\nFDNAME=", 23) == 0)
+		world_forget(state + 23);
 	world.is_stopping |= strstr(state, "STOPPING=1") != NULL;
 	return 1;
 }

@@ -38,6 +38,20 @@ void *__wrap_reallocarray(void *before, size_t count, size_t size)
 	return world_allocation_fails() ? NULL : __real_reallocarray(before, count, size);
 }
 
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+	return world_allocation_fails() ? NULL : __real_aligned_alloc(alignment, size);
+}
+
+int __real_memfd_create(const char *name, unsigned flags);
+int __wrap_memfd_create(const char *name, unsigned flags);
+int __wrap_memfd_create(const char *name, unsigned flags)
+{
+	return world_allocation_fails() ? -1 : __real_memfd_create(name, flags);
+}
+
 char *__real_strdup(const char *text);
 char *__wrap_strdup(const char *text);
 char *__wrap_strdup(const char *text)

@@ -29,8 +29,17 @@ void world_end(void)
 		REQUIRE(world.descriptors[i].kind == WORLD_CLOSED, "descriptor %u of kind %d", i,
 		        (int)world.descriptors[i].kind);
 	world_check_control();
+	REQUIRE(world.stored_count == 0, "something is stored");
 	world_free_streams();
 	world_free_datagrams();
+}
+
+void world_inherit(int fd, int before)
+{
+	for (unsigned i = 0; i < world.peer_count; i++)
+		if (world.peers[i].listener == before)
+			world.peers[i].listener = fd;
+	world_inherit_datagrams(fd, before);
 }
 
 void world_fault(enum world_call call, int error)
@@ -68,6 +77,8 @@ bool world_allocation_fails(void)
 	    !world_has_fault(WORLD_ALLOCATE))
 		return false;
 	world.has_failed = true;
+	for (unsigned i = 0; world.rounds == 0 && i < world.peer_count; i++)
+		world.peers[i].is_excused = true;
 	if (world.current >= 0 && world_look(world.current, WORLD_NOTHING)->peer)
 		world_look(world.current, WORLD_NOTHING)->peer->is_excused = true;
 	errno = ENOMEM;
@@ -235,8 +246,10 @@ int __wrap_close(int fd)
 		return __real_close(fd);
 	descriptor = world_look(fd, WORLD_NOTHING);
 	REQUIRE(descriptor->kind != WORLD_CLOSED, "descriptor %d is closed", fd - WORLD_FIRST_FD);
-	if (descriptor->peer)
+	if (descriptor->peer && descriptor->peer->fd == fd)
 		world_close_peer(descriptor->peer);
+	else if (descriptor->peer)
+		REQUIRE(!descriptor->is_waited_for, "epoll still waits for what others hold open");
 	descriptor->kind = WORLD_CLOSED;
 	descriptor->is_waited_for = false;
 	descriptor->peer = NULL;

@@ -28,6 +28,7 @@
 #define WORLD_FIRST_FD    1000000
 #define WORLD_DESCRIPTORS 256
 #define WORLD_PEERS       40
+#define WORLD_STORED      128
 #define WORLD_TIMELESS    UINT64_MAX
 
 /* Calls that a fault can be given to. */
@@ -43,6 +44,7 @@ enum world_call {
 	WORLD_EPOLL_CTL,
 	WORLD_EPOLL_WAIT,
 	WORLD_SETSOCKOPT,
+	WORLD_NOTIFY,
 	WORLD_ALLOCATE, /* any errno: it is ENOMEM */
 	WORLD_CALLS,
 };
@@ -85,11 +87,18 @@ struct world_peer {
 	bool has_ended;   /* half-closed */
 	bool end_is_seen; /* by the server */
 	bool was_reset, reset_is_seen;
-	bool was_served; /* waited for at least once */
-	bool is_shut;    /* by the server */
-	bool is_closed;  /* by the server */
-	bool is_excused; /* a fault was its: what it was sent is good, but may not be all */
+	bool was_served;  /* waited for at least once in this life */
+	bool is_restored; /* from an earlier one */
+	bool is_shut;     /* by the server */
+	bool is_closed;   /* by the server */
+	bool is_excused;  /* a fault was its: what it was sent is good, but may not be all */
 	uint64_t last_event, shut_at;
+};
+
+/* A descriptor that the service manager keeps from one life to the next; -1: it was passed on. */
+struct world_stored {
+	char name[64];
+	int fd;
 };
 
 struct world {
@@ -101,6 +110,8 @@ struct world {
 	unsigned descriptor_count;
 	struct world_peer peers[WORLD_PEERS];
 	unsigned peer_count;
+	struct world_stored stored[WORLD_STORED];
+	unsigned stored_count;
 
 	uint64_t now; /* microseconds of CLOCK_MONOTONIC */
 	int faults[WORLD_CALLS];
@@ -116,8 +127,9 @@ struct world {
 	bool is_finishing;      /* sd_event_exit() was called */
 	unsigned rounds, waste; /* of epoll_wait(): in all; on end without any progress */
 
+	/* Of this life: */
 	struct status status; /* as the server showed it last */
-	uint64_t accepted, refused, served;
+	uint64_t accepted, served;
 	uint64_t bytes_in, bytes_out;
 };
 
@@ -187,6 +199,18 @@ void world_datagram(int fd, const struct world_message *message, const uint8_t *
 bool world_has_datagram(int fd);
 void world_check_datagrams(void);
 void world_free_datagrams(void);
+
+/* A process ended, and the next one begins, with what was stored. */
+void world_begin_life(void);
+void world_begin_life_of_datagrams(void);
+/* The socket is the one that the life before had. */
+void world_inherit(int fd, int before);
+void world_inherit_datagrams(int fd, int before);
+/* The server wants no more of this name. */
+void world_forget(const char *name);
+void world_empty_store(void);
+/* True while the store alone has the connection. */
+bool world_is_stored(const struct world_peer *peer);
 
 /* sd-event's descriptor, for world.c. */
 bool world_control_is_ready(void);
