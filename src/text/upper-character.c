@@ -128,16 +128,6 @@ size_t upper_map_sequence(const unsigned char *in, size_t length, unsigned char 
 	return written ? written : length;
 }
 
-bool upper_changes(const unsigned char *in, const unsigned char *end)
-{
-	unsigned char out[6];
-	size_t missing, length = upper_find_sequence(in, (size_t)(end - in), &missing);
-
-	if (missing > 0)
-		return false;
-	return upper_map_sequence(in, length, out) != length || memcmp(in, out, length) != 0;
-}
-
 static bool is_trail(unsigned char byte)
 {
 	return (byte & 0xc0) == 0x80;
@@ -156,6 +146,15 @@ static size_t apparent_length(const unsigned char *in, size_t left)
 	if (in[0] < 0xf0)
 		return 3;
 	return left < 4 || !is_trail(in[3]) || in[0] > 0xf4 ? 1 : 4;
+}
+
+bool upper_changes(const unsigned char *in, const unsigned char *end)
+{
+	size_t length = apparent_length(in, (size_t)(end - in));
+	uint32_t code_point = decode(in, length);
+
+	return (length > 1 || in[0] < 0x80) && code_point < UPPER_CODE_POINTS &&
+	       upper_change[upper_block[code_point >> 6]][code_point & 0x3f] != 0;
 }
 
 size_t upper_map_characters(const unsigned char **in, const unsigned char *until,

@@ -14,7 +14,8 @@
 size_t upper_find_sequence(const unsigned char *in, size_t length, size_t *ret_missing);
 size_t upper_map_sequence(const unsigned char *in, size_t length, unsigned char *out);
 
-/* Whether the character that in begins with becomes another one. */
+/* Whether the character that in begins with becomes another one. Of a malformed one it may say so
+ * wrongly. */
 bool upper_changes(const unsigned char *in, const unsigned char *end);
 
 /* Maps the sequences that begin before until, and moves *in behind the last of them; none reaches

@@ -240,17 +240,33 @@ static NOINLINE struct text step_edge(struct text t)
 	return t;
 }
 
-/* ASCII, four blocks a turn. Where a block has anything else, this one is mapped in between; two
- * such blocks in a row are for another loop. */
+/* A block of ASCII and uncased characters. Such may go on in the next block: no loop touches them.
+ */
+INLINE bool step_caseless(struct text *t)
+{
+	struct window w = load_window(t->in);
+
+	if (find_foreign(&w, CASELESS))
+		return false;
+	store_vector(t->out, map_ascii(w.here));
+	t->in += BLOCK;
+	t->out += BLOCK;
+	return true;
+}
+
+/* ASCII, four blocks a turn. Blocks that have anything else are mapped in between; three of them in
+ * a row are for another loop. */
 static NOINLINE struct text run_ascii(struct text t)
 {
 	const unsigned char *until = t.end - MARGIN;
+	int others = 0;
 
 	while (t.in <= until) {
 		vector a = load_vector(t.in), b = load_vector(t.in + BLOCK);
 		vector c = load_vector(t.in + 2 * BLOCK), d = load_vector(t.in + 3 * BLOCK);
 
 		if (is_ascii(a | b | c | d)) {
+			others = 0;
 			for (int line = 0; line < 4 * BLOCK; line += 64)
 				__builtin_prefetch(t.in + PREFETCH + line);
 			store_vector(t.out, map_ascii(a));
@@ -260,13 +276,15 @@ static NOINLINE struct text run_ascii(struct text t)
 			t.in += 4 * BLOCK;
 			t.out += 4 * BLOCK;
 		} else if (is_ascii(a)) {
+			others = 0;
 			store_vector(t.out, map_ascii(a));
 			t.in += BLOCK;
 			t.out += BLOCK;
 		} else {
-			t = step_inner(t);
-			if (!is_ascii(load_vector(t.in)))
+			if (++others == 3)
 				return t;
+			if (!step_caseless(&t))
+				t = step_inner(t);
 		}
 	}
 	return t;

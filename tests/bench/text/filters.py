@@ -28,7 +28,6 @@ FILTERS = {  # name: (command, MiB that it is given)
     "python3": (["/usr/bin/python3", "-c",
                  "import sys\nfor line in sys.stdin: sys.stdout.write(line.upper())"], 32),
     "gawk": (["gawk", "{print toupper($0)}"], 8),
-    "sed": (["sed", "s/.*/\\U&/"], 4),
     "uconv": (["uconv", "-x", "upper"], 4),
 }
 
