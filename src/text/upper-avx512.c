@@ -13,8 +13,9 @@
  * What a loop doesn't know it finds by two more look-ups: lead[] gives a byte's bits as a lead,
  * second[] those of the byte behind it, and a pair that has a bit in common is foreign.
  *
- * Its tables are 1.7 KiB, most of which is 64 bytes for each of eight leads and for each half of
- * seven such pairs.
+ * Its tables are 1.6 KiB: 64 bytes for each of eight leads, a pair of 64 for each of seven loops,
+ * and 256 bytes for the loop over all scripts. That one takes the lead and the upper two bits of
+ * the trail for the number of a row of 16 characters; there are no more than nine kinds of rows.
  */
 
 #include <immintrin.h>

@@ -8,11 +8,10 @@
  * each side. So a block of text is mapped without knowing where its characters begin, by looking at
  * it five times, shifted by -2 to 2 bytes:
  *
- *     text      ... 'x' 'd1'8f' ' ' 'c3'a9' ...          xя é
- *     here           x   d1  8f      c3  a9
- *     before         ?   x   d1  8f      c3              a trail: whose? 8f of d1 becomes af
- *     next           d1  8f      c3  a9                  a lead: of what? d1 of 8f becomes d0
- *     out            X   d0  af      c3  89              XЯ É
+ *     here       x   d1  8f  20  c3  a9  y        "xя éy"
+ *     before     ?   x   d1  8f  20  c3  a9       8f is a trail: of d1, so it becomes af
+ *     next       d1  8f  20  c3  a9  y   ?        d1 is a lead: with 8f, so it becomes d0
+ *     out        X   d0  af  20  c3  89  Y        "XЯ ÉY"
  *
  * Knowing every script costs more than knowing one, so there is a loop for each group of scripts
  * that share a text, and one for all. A loop stops at the first character that is "foreign": cased
@@ -20,8 +19,8 @@
  * loop goes on. Where scripts alternate so quickly that this costs more than it gains, the loop
  * over all takes a while; what is foreign even there, upper-character maps.
  *
- *     find_best ──► caseless, latin, cyrillic, ... ──(foreign)──► find_best
- *         └─(three short runs)──► all ──(foreign)──► one character ──► all
+ *     run_best ──► ascii, caseless, latin, ... ──(foreign)──► run_best
+ *        └─(three short runs)──► all ──(foreign)──► one character ──► all
  *
  * Loops change only between two characters: one that knows a lead also maps its trail.
  *
@@ -43,15 +42,15 @@
 /* Bytes that a loop goes on for at most before it is looked for a better one. */
 #define STAY ((ptrdiff_t)8 << 10)
 
+/* And the loop over all scripts at least. */
+#define STAY_LEAST (16 * BLOCK)
+
 /* Bytes that must be left for a loop: its last block, one that is cut, and their neighbours. */
 #define MARGIN (5 * BLOCK + 64)
 
 /* Ahead of text that isn't in the cache yet; the processor's own guess begins anew on every page.
  */
 #define PREFETCH 4096
-
-/* And the loop over all scripts at least. */
-#define STAY_LEAST (16 * BLOCK)
 
 /* Where foreign characters are closer than this, 64 bytes are mapped one by one. */
 #define DENSE 16
