@@ -273,10 +273,12 @@ class SystemTest(unittest.TestCase):
         process.wait_for_line("^Listening on ")
 
         def expect_clean_ends():
-            started = process.output().count("\nSpawned ")
-            ended = lambda: re.findall(r"^Child \d+ died with code (\d+)", process.output(), re.M)
-            until(lambda: len(ended()) == started, f"{started} ends in:\n{process.output()}")
-            self.assertEqual(set(ended()) - {"0"}, set(), process.output())
+            def all_ended():
+                started = len(re.findall("^Connection from ", process.output(), re.M))
+                ended = re.findall(r"^Child \d+ died with code (\d+)", process.output(), re.M)
+                return ended if len(ended) == started else None
+            until(lambda: all_ended() is not None, "the end of every process")
+            self.assertEqual(set(all_ended()) - {"0"}, set(), process.output())
         if "--accept" in arguments:
             self.addCleanup(expect_clean_ends)
         return process
