@@ -113,7 +113,10 @@ static void take_notice(struct server *server)
 {
 	if ((server->draining || !server->welcomes) && count_open(server) == 0)
 		finish(server);
-	voice_active(&server->voice);
+	/* Other workers' refusals are not looked for in every round. */
+	if (server->count > 1 ||
+	    voice_has_listener(&server->voice, status_count_refused(&server->workers[0].status)))
+		voice_active(&server->voice);
 }
 
 /* In the worker's thread. The main one is woken once per status, or whenever the end is near. */

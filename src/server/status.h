@@ -61,6 +61,13 @@ void status_add(struct status *sum, const struct status *other);
  * 60 in, 60 out." Returns text. */
 const char *status_print(const struct status *status, char text[static STATUS_TEXT_MAX]);
 
+/* Connections and datagrams refused so far. */
+static inline uint64_t status_count_refused(const struct status *status)
+{
+	return atomic_load_explicit(&status->connections_refused, memory_order_relaxed) +
+	       atomic_load_explicit(&status->datagrams_refused, memory_order_relaxed);
+}
+
 /* Was anything refused that was not before? */
 bool status_has_refusals(const struct status *status, const struct status *before);
 

@@ -29,9 +29,16 @@ int voice_init(struct voice *voice, struct loop *loop,
                void (*sum)(void *userdata, struct status *ret_status), void *userdata);
 void voice_free(struct voice *voice);
 
-/* The daemon serves; it was active; it is about to end, or has. */
+/* The daemon serves; it was active, and may have news; it is about to end, or has. */
 void voice_ready(struct voice *voice);
 void voice_active(struct voice *voice);
+
+/* Would anybody hear if the daemon, having refused so much so far, was active? If not
+ * voice_active() need not be called: an idle daemon without a manager is not woken for it. */
+static inline bool voice_has_listener(const struct voice *voice, uint64_t refused)
+{
+	return voice->has_manager || refused != status_count_refused(&voice->told);
+}
 void voice_stopping(struct voice *voice);
 
 /* Logs the numbers because somebody asked. */

@@ -163,6 +163,23 @@ START_TEST(logs_refusals_every_ten_seconds)
 }
 END_TEST
 
+START_TEST(is_not_woken_for_nobody)
+{
+	begin(false);
+	ck_assert(!voice_has_listener(&voice, status_count_refused(&numbers)));
+	numbers.datagrams_refused = numbers.refused[REFUSAL_RATE] = 1;
+	ck_assert(voice_has_listener(&voice, status_count_refused(&numbers)));
+	loop.now += SECOND;
+	voice_active(&voice);
+	ck_assert_str_eq(logged(), "test-voice: refused datagrams: 1 (datagram-rate 1)\n");
+	ck_assert(!voice_has_listener(&voice, status_count_refused(&numbers)));
+	end();
+	begin(true);
+	ck_assert(voice_has_listener(&voice, 0));
+	end();
+}
+END_TEST
+
 START_TEST(logs_what_is_left_at_the_end)
 {
 	begin(false);
@@ -196,6 +213,7 @@ int main(void)
 	        UNIT_ONCE("voice_ready", tells_the_manager),
 	        UNIT_ONCE("voice_active", sends_status_once_a_second),
 	        UNIT_ONCE("voice_active", logs_refusals_every_ten_seconds),
+	        UNIT_ONCE("voice_has_listener", is_not_woken_for_nobody),
 	        UNIT_ONCE("voice_stopping", logs_what_is_left_at_the_end),
 	        UNIT_ONCE("voice_log_status", logs_the_status_when_asked),
 	        {0},
