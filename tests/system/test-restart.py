@@ -107,7 +107,7 @@ class Restarts(machine.MachineTest):
     def test_restarts_under_load(self):
         """No connect is refused, no connection cut, no byte lost or doubled."""
         end = threading.Event()
-        clients = [kind(end) for kind in (Persistent, OneShot) for _ in range(16)]
+        clients = [kind(end) for kind in (Persistent, OneShot) for _ in range(64)]
         for client in clients:
             client.start()
         for _ in range(RESTARTS):
