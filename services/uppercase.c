@@ -34,14 +34,14 @@ static bool is_state(const struct service_state *state)
 }
 
 const struct service service = {
-        .name = "uppercase",
-        .summary = "Answer text with the same text in upper case",
-        .data = "Unicode",
-        .data_version = upper_unicode_version,
-        .port = 12000,
-        .growth = UPPER_GROWTH,
-        .slack = UPPER_SLACK,
-        .feed = feed,
-        .finish = finish,
-        .is_state = is_state,
+	.name = "uppercase",
+	.summary = "Answer text with the same text in upper case",
+	.data = "Unicode",
+	.data_version = upper_unicode_version,
+	.port = 12000,
+	.growth = UPPER_GROWTH,
+	.slack = UPPER_SLACK,
+	.feed = feed,
+	.finish = finish,
+	.is_state = is_state,
 };

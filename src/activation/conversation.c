@@ -22,14 +22,14 @@ static int count_passed(char *error)
 		return 0;
 	if (parse_number(pid_text, 1, INT32_MAX, &pid) < 0) {
 		snprintf(error, CONVERSATION_ERROR_MAX, "LISTEN_PID=%.64s: not a process",
-		         pid_text);
+			 pid_text);
 		return -EINVAL;
 	}
 	if (pid != (uint64_t)getpid())
 		return 0;
 	if (parse_number(count_text, 0, INT32_MAX, &count) < 0) {
 		snprintf(error, CONVERSATION_ERROR_MAX, "LISTEN_FDS=%.64s: not a number",
-		         count_text);
+			 count_text);
 		return -EINVAL;
 	}
 	return (int)count;
@@ -52,8 +52,8 @@ static int check(int fd, const char *name, bool *ret_is_socket, char *error)
 	}
 	if (facts.type != SOCK_STREAM || facts.listening) {
 		snprintf(error, CONVERSATION_ERROR_MAX,
-		         "%s: %s socket: not a connection; the daemon serves those", name,
-		         socket_print_kind(&facts, kind));
+			 "%s: %s socket: not a connection; the daemon serves those", name,
+			 socket_print_kind(&facts, kind));
 		return -EPROTOTYPE;
 	}
 	*ret_is_socket = true;
@@ -69,7 +69,7 @@ int conversation_find(struct conversation *ret_conversation, char *error)
 		return passed;
 	if (passed > 1) {
 		snprintf(error, CONVERSATION_ERROR_MAX, "LISTEN_FDS=%d: one connection at a time",
-		         passed);
+			 passed);
 		return -EINVAL;
 	}
 	if (passed == 1) {

@@ -40,22 +40,22 @@ void endpoints_close(struct endpoints *endpoints)
 
 /* Appends fd, which is owned from here on, whatever is returned. */
 static int append(struct endpoints *endpoints, int fd, int family, enum endpoint_kind kind,
-                  const char *name)
+		  const char *name)
 {
 	_cleanup_close_ int owned = fd;
 	_cleanup_free_ char *copy = strdup(name);
 	struct endpoint *items =
-	        reallocarray(endpoints->items, endpoints->count + 1, sizeof(*endpoints->items));
+		reallocarray(endpoints->items, endpoints->count + 1, sizeof(*endpoints->items));
 
 	if (items)
 		endpoints->items = items;
 	if (!items || !copy)
 		return -ENOMEM;
 	items[endpoints->count++] = (struct endpoint){
-	        .fd = take_fd(&owned),
-	        .family = family,
-	        .kind = kind,
-	        .name = take_pointer(copy),
+		.fd = take_fd(&owned),
+		.family = family,
+		.kind = kind,
+		.name = take_pointer(copy),
 	};
 	return 0;
 }
@@ -94,12 +94,12 @@ static int adopt(struct endpoints *endpoints, int fd, const char *name, char *er
 	r = socket_look(fd, &facts);
 	if (r < 0) {
 		snprintf(error, ENDPOINTS_ERROR_MAX, "descriptor %d '%.255s': %s", fd, name,
-		         r == -ENOTSOCK ? "not a socket" : strerror(-r));
+			 r == -ENOTSOCK ? "not a socket" : strerror(-r));
 		return r;
 	}
 	if (!tell_kind(&facts, &kind)) {
 		snprintf(error, ENDPOINTS_ERROR_MAX, "socket '%.255s': %s: cannot be served", name,
-		         socket_print_kind(&facts, kind_text));
+			 socket_print_kind(&facts, kind_text));
 		return -EPROTOTYPE;
 	}
 	r = descriptor_set_nonblocking(fd, true);
@@ -128,12 +128,12 @@ static int adopt_from_systemd(struct endpoints *endpoints, char *error)
 	}
 	for (int i = 0; i < count && r >= 0; i++)
 		r = adopt(endpoints, SD_LISTEN_FDS_START + i,
-		          names && names[i] ? names[i] : "unknown", error);
+			  names && names[i] ? names[i] : "unknown", error);
 	return r < 0 ? r : count;
 }
 
 static int open_all(struct endpoints *endpoints, const struct endpoint_address *addresses,
-                    size_t count, char *error)
+		    size_t count, char *error)
 {
 	char text[ADDRESS_TEXT_MAX];
 
@@ -144,17 +144,17 @@ static int open_all(struct endpoints *endpoints, const struct endpoint_address *
 		address_print(&addresses[i].address, text);
 		if (fd < 0) {
 			snprintf(error, ENDPOINTS_ERROR_MAX, "--listen-%s=%s: %s",
-			         addresses[i].type == SOCK_STREAM ? "stream" : "datagram", text,
-			         strerror(-fd));
+				 addresses[i].type == SOCK_STREAM ? "stream" : "datagram", text,
+				 strerror(-fd));
 			return fd;
 		}
 		/* The family that was opened: a machine without IPv6 gets IPv4 for "any address".
 		 */
 		(void)socket_look(fd, &facts);
 		r = append(endpoints, fd, facts.family,
-		           addresses[i].type == SOCK_STREAM ? ENDPOINT_LISTENING
-		                                            : ENDPOINT_DATAGRAM,
-		           text);
+			   addresses[i].type == SOCK_STREAM ? ENDPOINT_LISTENING
+							    : ENDPOINT_DATAGRAM,
+			   text);
 		if (r < 0)
 			return r;
 	}
@@ -171,8 +171,8 @@ static int adopt_standard_input(struct endpoints *endpoints, char *error)
 
 	if (socket_look(STDIN_FILENO, &facts) < 0) {
 		snprintf(error, ENDPOINTS_ERROR_MAX,
-		         "no socket: start by a systemd socket unit, by an inetd, or give "
-		         "--listen-stream= or --listen-datagram=");
+			 "no socket: start by a systemd socket unit, by an inetd, or give "
+			 "--listen-stream= or --listen-datagram=");
 		return -ENOENT;
 	}
 	fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -184,7 +184,7 @@ static int adopt_standard_input(struct endpoints *endpoints, char *error)
 }
 
 int endpoints_find(struct endpoints *ret_endpoints, const struct endpoint_address *addresses,
-                   size_t count, char *error)
+		   size_t count, char *error)
 {
 	_cleanup_(endpoints_close) struct endpoints found = {0};
 	int r;

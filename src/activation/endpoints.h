@@ -60,7 +60,7 @@ struct endpoint_address {
  * anywhere), -EPROTOTYPE (a kind that can't be served), or what sd_listen_fds(3) or socket_open()
  * returned. */
 int endpoints_find(struct endpoints *ret_endpoints, const struct endpoint_address *addresses,
-                   size_t count, char *error);
+		   size_t count, char *error);
 
 /* Closes the sockets, removes the paths of those that were opened here, and releases the memory. */
 void endpoints_close(struct endpoints *endpoints);

@@ -14,10 +14,10 @@
 int answers_init(struct answers *answers, int fd, const char *prefix, bool as_lines)
 {
 	*answers = (struct answers){
-	        .fd = fd,
-	        .prefix = prefix,
-	        .as_lines = as_lines,
-	        .buffer = malloc(BUFFER_SIZE),
+		.fd = fd,
+		.prefix = prefix,
+		.as_lines = as_lines,
+		.buffer = malloc(BUFFER_SIZE),
 	};
 	return answers->buffer ? 0 : -ENOMEM;
 }

@@ -30,25 +30,25 @@ enum {
 };
 
 static const struct option_row rows[] = {
-        {"tcp", OPTION_TCP, NULL, "ask over TCP (the default)"},
-        {"udp", OPTION_UDP, NULL, "ask over UDP, a datagram for each line"},
-        {"unix", OPTION_UNIX, "PATH",
-         "ask the stream socket at PATH, or @NAME for an\nabstract one"},
-        {"ipv4", '4', NULL, "use IPv4 only"},
-        {"ipv6", '6', NULL, "use IPv6 only"},
-        {"framing", OPTION_FRAMING, "stream|line|length",
-         "where a message ends: nowhere (the default), at a\n"
-         "newline, or as a 4-byte big-endian header says"},
-        {"timeout", OPTION_TIMEOUT, "TIME",
-         "the longest wait for a connection or an answer\n(default 5s; with --udp 1s a try)"},
-        {"retries", OPTION_RETRIES, "N", "with --udp: ask up to N times again (default 3)"},
-        {"message", OPTION_MESSAGE, "TEXT",
-         "ask TEXT instead of standard input; may be given\nseveral times"},
-        {"once", OPTION_ONCE, NULL, "a connection of its own for each line"},
-        {"quiet", OPTION_QUIET, NULL, "answers alone on a terminal too, no prompts"},
-        {"help", 'h', NULL, "show this help"},
-        {"version", OPTION_VERSION, NULL, "show the version"},
-        {.name = NULL},
+	{"tcp", OPTION_TCP, NULL, "ask over TCP (the default)"},
+	{"udp", OPTION_UDP, NULL, "ask over UDP, a datagram for each line"},
+	{"unix", OPTION_UNIX, "PATH",
+	 "ask the stream socket at PATH, or @NAME for an\nabstract one"},
+	{"ipv4", '4', NULL, "use IPv4 only"},
+	{"ipv6", '6', NULL, "use IPv6 only"},
+	{"framing", OPTION_FRAMING, "stream|line|length",
+	 "where a message ends: nowhere (the default), at a\n"
+	 "newline, or as a 4-byte big-endian header says"},
+	{"timeout", OPTION_TIMEOUT, "TIME",
+	 "the longest wait for a connection or an answer\n(default 5s; with --udp 1s a try)"},
+	{"retries", OPTION_RETRIES, "N", "with --udp: ask up to N times again (default 3)"},
+	{"message", OPTION_MESSAGE, "TEXT",
+	 "ask TEXT instead of standard input; may be given\nseveral times"},
+	{"once", OPTION_ONCE, NULL, "a connection of its own for each line"},
+	{"quiet", OPTION_QUIET, NULL, "answers alone on a terminal too, no prompts"},
+	{"help", 'h', NULL, "show this help"},
+	{"version", OPTION_VERSION, NULL, "show the version"},
+	{.name = NULL},
 };
 
 void arguments_print_help(void)
@@ -62,7 +62,7 @@ void arguments_print_help(void)
 }
 
 static int take_transport(struct arguments *arguments, struct options *options,
-                          enum arguments_transport transport)
+			  enum arguments_transport transport)
 {
 	if (arguments->transport_given && arguments->transport != transport)
 		return options_reject(options, "only one of --tcp, --udp and --unix is taken");
@@ -155,7 +155,7 @@ static int take(struct arguments *arguments, struct options *options, int id)
 
 /* What each option says may be right and not fit together. */
 static int check(struct arguments *arguments, char **operands, int count,
-                 char error[static ARGUMENTS_ERROR_MAX])
+		 char error[static ARGUMENTS_ERROR_MAX])
 {
 	const char *why = NULL;
 
@@ -167,25 +167,25 @@ static int check(struct arguments *arguments, char **operands, int count,
 		why = "--udp excludes --framing: a datagram is a message";
 	if (why) {
 		snprintf(error, ARGUMENTS_ERROR_MAX, "%s%s%s", count > 2 ? operands[2] : "",
-		         count > 2 ? ": " : "", why);
+			 count > 2 ? ": " : "", why);
 		return -EINVAL;
 	}
 	arguments->host = count > 0 ? operands[0] : "localhost";
 	arguments->port = count > 1 ? operands[1] : "12000";
 	if (arguments->timeout_usec == 0)
 		arguments->timeout_usec =
-		        arguments->transport == ARGUMENTS_UDP ? TIMEOUT_DATAGRAM : TIMEOUT_STREAM;
+			arguments->transport == ARGUMENTS_UDP ? TIMEOUT_DATAGRAM : TIMEOUT_STREAM;
 	return 0;
 }
 
 int arguments_parse(struct arguments *arguments, int argc, char **argv,
-                    char error[static ARGUMENTS_ERROR_MAX])
+		    char error[static ARGUMENTS_ERROR_MAX])
 {
 	_cleanup_(options_free) struct options options = {0};
 	_cleanup_(arguments_free) struct arguments parsed = {
-	        .family = AF_UNSPEC,
-	        .retries = RETRIES,
-	        .messages = calloc((size_t)argc, sizeof(*parsed.messages)),
+		.family = AF_UNSPEC,
+		.retries = RETRIES,
+		.messages = calloc((size_t)argc, sizeof(*parsed.messages)),
 	};
 	int id = 0, r = options_init(&options, argc, argv, rows);
 

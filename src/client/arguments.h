@@ -44,7 +44,7 @@ struct arguments {
 /* Returns 0; -ENOMEM; or -EINVAL with one line in error that says what is wrong.
  * arguments_free() releases what a success gave. */
 int arguments_parse(struct arguments *arguments, int argc, char **argv,
-                    char error[static ARGUMENTS_ERROR_MAX]);
+		    char error[static ARGUMENTS_ERROR_MAX]);
 void arguments_free(struct arguments *arguments);
 
 /* --help, on standard output. */

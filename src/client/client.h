@@ -39,7 +39,7 @@ const char *client_print_time(uint64_t usec, char text[static CLIENT_TIME_MAX]);
 /* An answer is missing: ends what there is of it, and reports why in one line that begins with the
  * target. */
 void client_miss(struct client *client, const char *format, ...)
-        __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 /* Reports that reading or writing failed, and how; quietly where nobody reads our output any more.
  * Returns the exit code. */

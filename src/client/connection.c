@@ -51,8 +51,8 @@ static int connect_unix(int fd, const struct address *address, uint64_t timeout_
 
 	if (timeout_usec != PARSE_INFINITY)
 		limit = (struct timeval){
-		        .tv_sec = (time_t)(timeout_usec / 1000000),
-		        .tv_usec = (suseconds_t)(timeout_usec % 1000000),
+			.tv_sec = (time_t)(timeout_usec / 1000000),
+			.tv_usec = (suseconds_t)(timeout_usec % 1000000),
 		};
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)

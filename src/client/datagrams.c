@@ -29,7 +29,7 @@ struct datagrams {
 static int open_socket(const struct address *address)
 {
 	_cleanup_close_ int fd =
-	        socket(address->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		socket(address->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || connect(fd, &address->any, address->length) < 0)
 		return negative_errno();
@@ -61,7 +61,7 @@ static ssize_t receive(struct datagrams *datagrams)
 
 /* Asks one address, and again if need be. Returns as receive(). */
 static ssize_t ask_address(struct datagrams *datagrams, const struct address *address,
-                           const struct input_line *line)
+			   const struct input_line *line)
 {
 	int fd = open_socket(address);
 	ssize_t n = -ETIMEDOUT;
@@ -118,7 +118,7 @@ static void report_missing(struct client *client, int error)
 		client_miss(client, "no answer%s within %s", which, time);
 	else
 		client_miss(client, "no answer%s after %u tries of %s", which, (unsigned)tries,
-		            time);
+			    time);
 }
 
 enum program_exit datagrams_ask(struct client *client)

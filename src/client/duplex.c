@@ -19,12 +19,12 @@ enum { SOCKET, INPUT, POLLED };
 int duplex_init(struct duplex *duplex, int fd, struct source *source, struct answers *answers)
 {
 	*duplex = (struct duplex){
-	        .fd = fd,
-	        .source = source,
-	        .answers = answers,
-	        .timeout_usec = PARSE_INFINITY,
-	        .patience_usec = PARSE_INFINITY,
-	        .buffer = malloc(BUFFER_SIZE),
+		.fd = fd,
+		.source = source,
+		.answers = answers,
+		.timeout_usec = PARSE_INFINITY,
+		.patience_usec = PARSE_INFINITY,
+		.buffer = malloc(BUFFER_SIZE),
 	};
 	return duplex->buffer ? 0 : -ENOMEM;
 }
@@ -75,15 +75,15 @@ static int receive_more(struct duplex *duplex)
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR
-		               ? GOES_ON
-		               : fail(duplex, DUPLEX_BROKEN, negative_errno());
+			       ? GOES_ON
+			       : fail(duplex, DUPLEX_BROKEN, negative_errno());
 	if (n == 0)
 		return duplex->error < 0 ? DUPLEX_BROKEN : DUPLEX_CLOSED;
 	r = answers_take(duplex->answers, duplex->buffer, (size_t)n);
 	if (r < 0)
 		return fail(duplex, DUPLEX_NO_OUTPUT, r);
 	duplex->since =
-	        clock_now(); /* after writing: how slow our reader is, is not the server's fault */
+		clock_now(); /* after writing: how slow our reader is, is not the server's fault */
 	return GOES_ON;
 }
 
@@ -102,7 +102,7 @@ static bool is_owed(const struct duplex *duplex)
 
 	return duplex->over || duplex->expects_answer || source_look(duplex->source, &bytes) > 0 ||
 	       (duplex->answers->framing != FRAMING_STREAM &&
-	        duplex->source->messages > duplex->answers->count);
+		duplex->source->messages > duplex->answers->count);
 }
 
 /* Begins or ends a wait. Returns when it has lasted too long. */
@@ -126,13 +126,13 @@ static int wait_events(struct duplex *duplex, struct pollfd polled[static POLLED
 	bool reads = !duplex->over && source_wants_input(duplex->source);
 	uint64_t silent = update_wait(&duplex->since, is_owed(duplex), duplex->timeout_usec);
 	uint64_t impatient = update_wait(
-	        &duplex->held_since, source_is_kept_waiting(duplex->source), duplex->patience_usec);
+		&duplex->held_since, source_is_kept_waiting(duplex->source), duplex->patience_usec);
 	int r;
 
 	polled[SOCKET] =
-	        (struct pollfd){.fd = duplex->fd, .events = POLLIN | (sends ? POLLOUT : 0)};
+		(struct pollfd){.fd = duplex->fd, .events = POLLIN | (sends ? POLLOUT : 0)};
 	polled[INPUT] =
-	        (struct pollfd){.fd = reads ? duplex->source->input->fd : -1, .events = POLLIN};
+		(struct pollfd){.fd = reads ? duplex->source->input->fd : -1, .events = POLLIN};
 
 	r = poll(polled, POLLED, clock_poll_timeout(silent < impatient ? silent : impatient));
 	if (r < 0)

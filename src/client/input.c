@@ -10,10 +10,10 @@
 int input_init(struct input *input, int fd, size_t line_max)
 {
 	*input = (struct input){
-	        .fd = fd,
-	        .bytes = malloc(INPUT_CAPACITY),
-	        .capacity = INPUT_CAPACITY,
-	        .line_max = line_max,
+		.fd = fd,
+		.bytes = malloc(INPUT_CAPACITY),
+		.capacity = INPUT_CAPACITY,
+		.line_max = line_max,
 	};
 	return input->bytes ? 0 : -ENOMEM;
 }
@@ -70,14 +70,14 @@ static int enlarge(struct input *input)
 
 /* Hands out length bytes from begin on, or finds that they are too many. */
 static int finish_line(struct input *input, size_t length, bool newline,
-                       struct input_line *ret_line)
+		       struct input_line *ret_line)
 {
 	bool too_long = input->skipping || length > input->line_max;
 
 	*ret_line = (struct input_line){
-	        .bytes = input->bytes + input->begin,
-	        .length = length,
-	        .newline = newline,
+		.bytes = input->bytes + input->begin,
+		.length = length,
+		.newline = newline,
 	};
 	input->begin += length + newline;
 	input->searched = 0;
@@ -92,7 +92,7 @@ int input_take_line(struct input *input, struct input_line *ret_line)
 
 	if (newline)
 		return finish_line(input, (size_t)(newline - input->bytes) - input->begin, true,
-		                   ret_line);
+				   ret_line);
 	if (input->ended && (input_pending(input) > 0 || input->skipping))
 		return finish_line(input, input_pending(input), false, ret_line);
 	if (input->skipping || input_pending(input) > input->line_max) {

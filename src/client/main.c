@@ -54,9 +54,9 @@ static int find_target(struct client *client)
 		r = target_from_path(&client->target, arguments->path);
 	} else {
 		r = target_resolve(&client->target, arguments->host, arguments->port,
-		                   arguments->family,
-		                   arguments->transport == ARGUMENTS_UDP ? SOCK_DGRAM : SOCK_STREAM,
-		                   &what, &why);
+				   arguments->family,
+				   arguments->transport == ARGUMENTS_UDP ? SOCK_DGRAM : SOCK_STREAM,
+				   &what, &why);
 	}
 	if (r == 0)
 		return 0;
@@ -76,17 +76,17 @@ static int prepare(struct client *client)
 	bool is_shown = isatty(STDOUT_FILENO);
 
 	client->questions = (struct questions){
-	        .given = arguments->message_count ? arguments->messages : NULL,
-	        .given_count = arguments->message_count,
-	        .input = &client->input,
-	        .prompt = is_prompted ? PROMPT : NULL,
-	        .prompt_fd = is_shown ? STDOUT_FILENO : STDERR_FILENO,
+		.given = arguments->message_count ? arguments->messages : NULL,
+		.given_count = arguments->message_count,
+		.input = &client->input,
+		.prompt = is_prompted ? PROMPT : NULL,
+		.prompt_fd = is_shown ? STDOUT_FILENO : STDERR_FILENO,
 	};
 	if (input_init(&client->input, STDIN_FILENO,
-	               is_datagram ? DATAGRAM_LINE_MAX : SENTENCE_MAX) < 0 ||
+		       is_datagram ? DATAGRAM_LINE_MAX : SENTENCE_MAX) < 0 ||
 	    answers_init(&client->answers, STDOUT_FILENO,
-	                 is_prompted && is_shown ? ANSWER_PREFIX : NULL,
-	                 is_typed || arguments->message_count) < 0) {
+			 is_prompted && is_shown ? ANSWER_PREFIX : NULL,
+			 is_typed || arguments->message_count) < 0) {
 		report(LOG_ERR, "%s", strerror(ENOMEM));
 		return EXIT_TROUBLE;
 	}

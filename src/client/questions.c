@@ -25,7 +25,7 @@ int questions_next(struct questions *questions, struct input_line *ret_question)
 		return next_given(questions, ret_question);
 	if (questions->prompt)
 		(void)descriptor_write_all(questions->prompt_fd, questions->prompt,
-		                           strlen(questions->prompt));
+					   strlen(questions->prompt));
 	r = input_next_line(questions->input, ret_question);
 	questions->number++;
 	/* The end of input, typed, leaves the cursor behind the prompt. */

@@ -25,4 +25,4 @@ int questions_next(struct questions *questions, struct input_line *ret_question)
 /* " to line 3", " to message 2", or nothing where it is plain which one is meant; for messages. */
 #define QUESTIONS_TEXT_MAX 48
 const char *questions_print(const struct questions *questions,
-                            char text[static QUESTIONS_TEXT_MAX]);
+			    char text[static QUESTIONS_TEXT_MAX]);

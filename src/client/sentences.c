@@ -74,7 +74,7 @@ static void look_after(struct sentences *sentences)
 }
 
 static enum verdict judge(struct sentences *sentences, const struct duplex *duplex,
-                          enum duplex_end end, bool is_empty)
+			  enum duplex_end end, bool is_empty)
 {
 	struct client *client = sentences->client;
 	bool until_end = sentences->own_connection && client->answers.framing == FRAMING_STREAM;
@@ -89,7 +89,7 @@ static enum verdict judge(struct sentences *sentences, const struct duplex *dupl
 	case DUPLEX_SILENT:
 		client_print_time(client->arguments->timeout_usec, time);
 		client_miss(client, "no %sanswer%s within %s",
-		            client->answers.received > 0 ? "end of the " : "", which, time);
+			    client->answers.received > 0 ? "end of the " : "", which, time);
 		return VERDICT_MISSING;
 	case DUPLEX_CLOSED:
 		if (until_end && (client->answers.received > 0 || is_empty))
@@ -101,8 +101,8 @@ static enum verdict judge(struct sentences *sentences, const struct duplex *dupl
 	if (client->answers.received == 0)
 		return VERDICT_UNANSWERED;
 	client_miss(client, "%s in the middle of the answer%s%s",
-	            end == DUPLEX_CLOSED ? "closed" : strerror(-duplex->error), which,
-	            sentences->own_connection ? "" : " (see --once)");
+		    end == DUPLEX_CLOSED ? "closed" : strerror(-duplex->error), which,
+		    sentences->own_connection ? "" : " (see --once)");
 	return VERDICT_MISSING;
 }
 
@@ -154,7 +154,7 @@ static enum verdict ask_until_answered(struct sentences *sentences, const struct
 	verdict = ask(sentences, line);
 	if (verdict == VERDICT_UNANSWERED) {
 		client_miss(client, "closed without an answer%s",
-		            questions_print(&client->questions, which));
+			    questions_print(&client->questions, which));
 		return VERDICT_MISSING;
 	}
 	return verdict;
@@ -170,10 +170,10 @@ enum program_exit sentences_ask(struct client *client, bool once)
 {
 	const struct arguments *arguments = client->arguments;
 	struct sentences sentences __attribute__((cleanup(drop))) = {
-	        .client = client,
-	        .own_connection =
-	                once || (arguments->framing == FRAMING_STREAM && client->questions.given),
-	        .fd = -1,
+		.client = client,
+		.own_connection =
+			once || (arguments->framing == FRAMING_STREAM && client->questions.given),
+		.fd = -1,
 	};
 	char which[QUESTIONS_TEXT_MAX];
 	struct input_line line;
@@ -185,7 +185,7 @@ enum program_exit sentences_ask(struct client *client, bool once)
 	while ((r = questions_next(&client->questions, &line)) != 0) {
 		if (r == -EMSGSIZE) {
 			client_miss(client, "too long a sentence, no answer%s",
-			            questions_print(&client->questions, which));
+				    questions_print(&client->questions, which));
 			continue;
 		}
 		if (r < 0)

@@ -11,7 +11,7 @@
 #define READY_ENOUGH ((size_t)128 << 10)
 
 void source_init(struct source *source, struct input *input, enum framing framing,
-                 enum source_pace pace)
+		 enum source_pace pace)
 {
 	*source = (struct source){.input = input, .framing = framing, .pace = pace};
 }
@@ -50,7 +50,7 @@ static int make_ready(struct source *source, const char *bytes, size_t length, b
 		return r;
 	if (source->framing == FRAMING_LENGTH) {
 		framing_write_header((unsigned char *)source->ready + source->ready_end,
-		                     (uint32_t)length);
+				     (uint32_t)length);
 		source->ready_end += FRAMING_HEADER_SIZE;
 	}
 	memcpy(source->ready + source->ready_end, bytes, length);
@@ -59,12 +59,12 @@ static int make_ready(struct source *source, const char *bytes, size_t length, b
 		source->ready[source->ready_end++] = '\n';
 	/* Newlines within the message end messages of their own. */
 	source->messages +=
-	        1 + (source->framing == FRAMING_LINE ? newlines_count(bytes, length) : 0);
+		1 + (source->framing == FRAMING_LINE ? newlines_count(bytes, length) : 0);
 	return 0;
 }
 
 int source_init_message(struct source *source, enum framing framing, const char *bytes,
-                        size_t length, bool newline)
+			size_t length, bool newline)
 {
 	source_init(source, NULL, framing, SOURCE_FLOW);
 	return make_ready(source, bytes, length, newline);
@@ -115,7 +115,7 @@ void source_advance(struct source *source, size_t length)
 	}
 	if (source->framing == FRAMING_LINE)
 		source->messages +=
-		        newlines_count(input->bytes + input->begin + source->held, length);
+			newlines_count(input->bytes + input->begin + source->held, length);
 	if (source->pace == SOURCE_FLOW)
 		input->begin += length;
 	else
@@ -132,7 +132,7 @@ bool source_wants_input(const struct source *source)
 		return source->ready_end - source->ready_begin < READY_ENOUGH;
 	/* Flowing, the buffer is refilled when it is empty: nothing is ever moved within it. */
 	return source->pace == SOURCE_FLOW ? input_pending(input) == 0
-	                                   : input_pending(input) < input->capacity;
+					   : input_pending(input) < input->capacity;
 }
 
 /* Lines in the input become messages with headers. */

@@ -46,12 +46,12 @@ struct source {
 
 /* All of an input, which is at its beginning. source_free() releases what the source holds. */
 void source_init(struct source *source, struct input *input, enum framing framing,
-                 enum source_pace pace);
+		 enum source_pace pace);
 
 /* One message of length bytes; with framing "stream" newline says whether it ends in one. Returns 0
  * or -ENOMEM. */
 int source_init_message(struct source *source, enum framing framing, const char *bytes,
-                        size_t length, bool newline);
+			size_t length, bool newline);
 void source_free(struct source *source);
 
 /* The bytes that may be sent now; returns how many. */

@@ -63,7 +63,7 @@ static int open_stream(struct stream *stream)
 	if (stream->patience_usec < PATIENCE_LEAST)
 		stream->patience_usec = PATIENCE_LEAST;
 	source_init(&stream->source, &client->input, framing,
-	            framing == FRAMING_STREAM ? SOURCE_FIRST_LINE : SOURCE_FLOW);
+		    framing == FRAMING_STREAM ? SOURCE_FIRST_LINE : SOURCE_FLOW);
 	answers_begin(&client->answers, framing);
 	if (duplex_init(&stream->duplex, stream->fd, &stream->source, &client->answers) < 0) {
 		client_miss(client, "%s", strerror(ENOMEM));
@@ -103,7 +103,7 @@ static void report_gap(struct stream *stream, const char *gap)
 		client_miss(client, "%s%s", gap, hint);
 	else
 		client_miss(client, "%s: %" PRIu64 " of %" PRIu64 "%s", gap, client->answers.count,
-		            stream->source.messages, hint);
+			    stream->source.messages, hint);
 }
 
 /* A server that closed behind an answer, with more of ours unread: its stack makes a reset of that.
@@ -129,7 +129,7 @@ static enum program_exit finish(struct stream *stream, enum duplex_end end)
 		return client_fail_output(stream->duplex.error);
 	case DUPLEX_SILENT:
 		client_miss(client, "no answer within %s",
-		            client_print_time(client->arguments->timeout_usec, time));
+			    client_print_time(client->arguments->timeout_usec, time));
 		break;
 	case DUPLEX_BROKEN:
 	default:
@@ -192,7 +192,7 @@ static bool can_ask_anew(const struct stream *stream, enum duplex_end end)
 {
 	return is_over(end) && stream->client->answers.received == 0 &&
 	       (stream->source.pace == SOURCE_FIRST_LINE ||
-	        (stream->duplex.sent == 0 && stream->source.messages == 0));
+		(stream->duplex.sent == 0 && stream->source.messages == 0));
 }
 
 /* The same over a new connection, once there is something to ask. Returns 0, -1 if there is

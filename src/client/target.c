@@ -59,7 +59,7 @@ static int copy_addresses(struct target *target, const struct addrinfo *list)
 }
 
 int target_resolve(struct target *target, const char *host, const char *port, int family, int type,
-                   const char **ret_what, const char **ret_why)
+		   const char **ret_what, const char **ret_why)
 {
 	const struct addrinfo hints = {.ai_family = family, .ai_socktype = type};
 	_cleanup_(cleanup_addrinfo) struct addrinfo *list = NULL;
@@ -83,7 +83,7 @@ int target_resolve(struct target *target, const char *host, const char *port, in
 	if (r < 0)
 		return r;
 	snprintf(target->text, sizeof(target->text),
-	         strchr(host, ':') ? "[%.255s]:%.32s" : "%.255s:%.32s", host, port);
+		 strchr(host, ':') ? "[%.255s]:%.32s" : "%.255s:%.32s", host, port);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ struct target {
  * SOCK_STREAM or SOCK_DGRAM. Returns 0, -ENOMEM, or -EINVAL; with the latter *ret_what and *ret_why
  * say in words which of the two names is wrong and how. target_free() releases the target. */
 int target_resolve(struct target *target, const char *host, const char *port, int family, int type,
-                   const char **ret_what, const char **ret_why);
+		   const char **ret_what, const char **ret_why);
 
 /* The target at an AF_UNIX path or "@name". Returns as address_from_path(), or -ENOMEM. */
 int target_from_path(struct target *target, const char *path);

@@ -6,8 +6,8 @@
 struct exchange_options exchange_options_default(const struct service *s)
 {
 	return (struct exchange_options){
-	        .service = s,
-	        .message_max = EXCHANGE_MESSAGE_MAX_DEFAULT,
+		.service = s,
+		.message_max = EXCHANGE_MESSAGE_MAX_DEFAULT,
 	};
 }
 

@@ -18,15 +18,15 @@ enum {
 	{"framing", EXCHANGE_OPTION_FRAMING, "stream|line|length",                                 \
 	 "where a message ends: nowhere (the default), at a\n"                                     \
 	 "newline, or as a 4-byte big-endian header says"},                                        \
-	        {"once", EXCHANGE_OPTION_ONCE, NULL, "answer one message, then close"},            \
+		{"once", EXCHANGE_OPTION_ONCE, NULL, "answer one message, then close"},            \
 	{                                                                                          \
 		"message-max", EXCHANGE_OPTION_MESSAGE_MAX, "SIZE",                                \
-		        "refuse longer messages with framing line or length\n(default 64K)"        \
+			"refuse longer messages with framing line or length\n(default 64K)"        \
 	}
 
 #define EXCHANGE_OPTION_LAST_ROWS                                                                  \
 	{"help", 'h', NULL, "show this help"},                                                     \
-	        {"version", EXCHANGE_OPTION_VERSION, NULL, "show the version"},                    \
+		{"version", EXCHANGE_OPTION_VERSION, NULL, "show the version"},                    \
 	{                                                                                          \
 		.name = NULL                                                                       \
 	}

@@ -33,7 +33,7 @@ void exchange_state_write(const struct exchange *exchange, void *out)
 
 /* What is held is fed again: only the beginning of one message is held without an answer. */
 static int read_held(struct exchange *exchange, const struct exchange_options *options,
-                     const char *held, size_t length, void *scratch)
+		     const char *held, size_t length, void *scratch)
 {
 	size_t reply = 0;
 	int r;
@@ -51,7 +51,7 @@ static int read_held(struct exchange *exchange, const struct exchange_options *o
 }
 
 int exchange_state_read(const struct exchange_options *options, const void *in, size_t length,
-                        void *scratch, struct exchange *ret_exchange)
+			void *scratch, struct exchange *ret_exchange)
 {
 	_cleanup_(exchange_reset) struct exchange exchange = {0};
 	const char *bytes = in;

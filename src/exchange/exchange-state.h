@@ -25,4 +25,4 @@ void exchange_state_write(const struct exchange *exchange, void *out);
 /* Makes a conversation of length bytes. scratch has exchange_room() for them and is overwritten.
  * Returns 0, -EBADMSG (no state that the options allow) or -ENOMEM. */
 int exchange_state_read(const struct exchange_options *options, const void *in, size_t length,
-                        void *scratch, struct exchange *ret_exchange);
+			void *scratch, struct exchange *ret_exchange);

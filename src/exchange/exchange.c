@@ -31,7 +31,7 @@ void exchange_reset(struct exchange *exchange)
 
 /* The reply to one whole message. */
 static size_t answer(const struct exchange_options *options, const void *in, size_t length,
-                     void *out)
+		     void *out)
 {
 	const struct service *s = options->service;
 	struct service_state state = {0};
@@ -41,7 +41,7 @@ static size_t answer(const struct exchange_options *options, const void *in, siz
 }
 
 size_t exchange_datagram(const struct exchange_options *options, const void *in, size_t length,
-                         void *out)
+			 void *out)
 {
 	return answer(options, in, length, out);
 }
@@ -89,7 +89,7 @@ static void release(struct exchange *exchange)
  * itself where nothing was held. What is held stays so until release().
  */
 static int take(struct exchange *exchange, struct cursor *cursor, size_t length,
-                const char **message, size_t *message_length)
+		const char **message, size_t *message_length)
 {
 	if (exchange->held_length == 0) {
 		*message = cursor->in;
@@ -110,7 +110,7 @@ static int take(struct exchange *exchange, struct cursor *cursor, size_t length,
 
 /* One line, newline taken off and put on again. Returns 1, 0 (not all here yet), or an error. */
 static int feed_line(struct exchange *exchange, const struct exchange_options *options,
-                     struct cursor *cursor)
+		     struct cursor *cursor)
 {
 	const char *newline = memchr(cursor->in, '\n', cursor->left);
 	size_t rest = newline ? (size_t)(newline - cursor->in) : cursor->left;
@@ -136,7 +136,7 @@ static int feed_line(struct exchange *exchange, const struct exchange_options *o
 /* Bytes that the message still lacks; where its header is not whole yet, those of the header, which
  * are more than have come. */
 static int missing(const struct exchange *exchange, const struct exchange_options *options,
-                   const struct cursor *cursor, size_t *ret_missing)
+		   const struct cursor *cursor, size_t *ret_missing)
 {
 	unsigned char header[FRAMING_HEADER_SIZE];
 	size_t held = exchange->held_length;
@@ -160,7 +160,7 @@ static int missing(const struct exchange *exchange, const struct exchange_option
 
 /* One header and its message. Returns as feed_line(). */
 static int feed_length(struct exchange *exchange, const struct exchange_options *options,
-                       struct cursor *cursor)
+		       struct cursor *cursor)
 {
 	const char *message;
 	size_t length, needed;
@@ -175,7 +175,7 @@ static int feed_length(struct exchange *exchange, const struct exchange_options 
 		return r;
 
 	size_t reply = answer(options, message + FRAMING_HEADER_SIZE, length - FRAMING_HEADER_SIZE,
-	                      cursor->out + FRAMING_HEADER_SIZE);
+			      cursor->out + FRAMING_HEADER_SIZE);
 
 	framing_write_header((unsigned char *)cursor->out, (uint32_t)reply);
 	cursor->out += FRAMING_HEADER_SIZE + reply;
@@ -185,7 +185,7 @@ static int feed_length(struct exchange *exchange, const struct exchange_options 
 
 /* Bytes as they come; with once, what one read brought is the message, as the textbook has it. */
 static int feed_stream(struct exchange *exchange, const struct exchange_options *options,
-                       struct cursor *cursor)
+		       struct cursor *cursor)
 {
 	const struct service *s = options->service;
 
@@ -197,13 +197,13 @@ static int feed_stream(struct exchange *exchange, const struct exchange_options 
 }
 
 int exchange_feed(struct exchange *exchange, const struct exchange_options *options, const void *in,
-                  size_t length, void *out, size_t *reply_length)
+		  size_t length, void *out, size_t *reply_length)
 {
 	static int (*const feeds[])(struct exchange *, const struct exchange_options *,
-	                            struct cursor *) = {
-	        [FRAMING_STREAM] = feed_stream,
-	        [FRAMING_LINE] = feed_line,
-	        [FRAMING_LENGTH] = feed_length,
+				    struct cursor *) = {
+		[FRAMING_STREAM] = feed_stream,
+		[FRAMING_LINE] = feed_line,
+		[FRAMING_LENGTH] = feed_length,
 	};
 	struct cursor cursor = {.in = in, .left = length, .out = out};
 	int r = 0;
@@ -218,7 +218,7 @@ int exchange_feed(struct exchange *exchange, const struct exchange_options *opti
 }
 
 int exchange_finish(struct exchange *exchange, const struct exchange_options *options, void *out,
-                    size_t *reply_length)
+		    size_t *reply_length)
 {
 	bool over = exchange->done;
 	int r = 0;

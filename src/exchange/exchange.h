@@ -44,12 +44,12 @@ size_t exchange_room(const struct exchange_options *options, size_t length);
  * Returns 0, -EMSGSIZE (a message longer than message_max) or -ENOMEM; the conversation is done
  * after an error. *reply_length is set either way: what was answered before the error is good. */
 int exchange_feed(struct exchange *exchange, const struct exchange_options *options, const void *in,
-                  size_t length, void *out, size_t *reply_length);
+		  size_t length, void *out, size_t *reply_length);
 
 /* The end of the request: writes the rest of the reply. A line without its newline is a message;
  * less than a header announced is -EPROTO. Otherwise as exchange_feed(). */
 int exchange_finish(struct exchange *exchange, const struct exchange_options *options, void *out,
-                    size_t *reply_length);
+		    size_t *reply_length);
 
 /* True once no more is to be read: all is answered that will be. */
 static inline bool exchange_is_done(const struct exchange *exchange)
@@ -63,4 +63,4 @@ void exchange_reset(struct exchange *exchange);
 /* The reply to one datagram: a whole message, whatever the framing. out as above.
  * Returns the reply's length in bytes. */
 size_t exchange_datagram(const struct exchange_options *options, const void *in, size_t length,
-                         void *out);
+			 void *out);

@@ -8,9 +8,9 @@
 int framing_parse(const char *text, enum framing *ret_framing)
 {
 	static const char *const names[] = {
-	        [FRAMING_STREAM] = "stream",
-	        [FRAMING_LINE] = "line",
-	        [FRAMING_LENGTH] = "length",
+		[FRAMING_STREAM] = "stream",
+		[FRAMING_LINE] = "line",
+		[FRAMING_LENGTH] = "length",
 	};
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)

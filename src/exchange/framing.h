@@ -30,7 +30,7 @@ static inline uint32_t framing_read_header(const unsigned char header[static FRA
 }
 
 static inline void framing_write_header(unsigned char header[static FRAMING_HEADER_SIZE],
-                                        uint32_t length)
+					uint32_t length)
 {
 	header[0] = (unsigned char)(length >> 24);
 	header[1] = (unsigned char)(length >> 16);

@@ -43,7 +43,7 @@ static int take_all(const struct program *program, struct options *options, void
 	}
 	if (id == OPTIONS_END && options->next_operand < options->argc) {
 		snprintf(options->error, sizeof(options->error), "%.128s: no operands are taken",
-		         options->argv[options->next_operand]);
+			 options->argv[options->next_operand]);
 		return OPTIONS_INVALID;
 	}
 	return id;

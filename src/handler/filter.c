@@ -59,7 +59,7 @@ static ssize_t read_some(int fd, void *buffer)
 }
 
 int filter_run(int in, int out, const struct exchange_options *options,
-               enum filter_failure *ret_failure)
+	       enum filter_failure *ret_failure)
 {
 	_cleanup_(exchange_reset) struct exchange exchange = {0};
 	_cleanup_free_ char *request = allocate_pages(READ_SIZE);
@@ -87,8 +87,8 @@ int filter_run(int in, int out, const struct exchange_options *options,
 			enlarged = true;
 		}
 		failed = n > 0 ? exchange_feed(&exchange, options, request, (size_t)n, reply,
-		                               &length)
-		               : exchange_finish(&exchange, options, reply, &length);
+					       &length)
+			       : exchange_finish(&exchange, options, reply, &length);
 		/* What was answered before a bad message is good. */
 		r = descriptor_write_all(out, reply, length);
 		if (r < 0) {

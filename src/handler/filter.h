@@ -22,7 +22,7 @@ enum filter_failure {
 /* Answers in on out until the end of in, or until the exchange is done.
  * Returns 0, or a negative errno with *ret_failure saying of what. */
 int filter_run(int in, int out, const struct exchange_options *options,
-               enum filter_failure *ret_failure);
+	       enum filter_failure *ret_failure);
 
 /* The end of a conversation over a connected socket, which stays open. A close with bytes unread or
  * still to come would be a reset, and take the answer along: so our side ends, and what comes is

@@ -25,13 +25,13 @@ static int take(struct options *options, int id, void *userdata)
 }
 
 static const struct program program = {
-        .service = &service,
-        .suffix = "",
-        .help_head = ": standard input to standard output,\n"
-                     "or the connection that systemd or an inetd hands over.",
-        .help_tail = "See ",
-        .rows = rows,
-        .take = take,
+	.service = &service,
+	.suffix = "",
+	.help_head = ": standard input to standard output,\n"
+		     "or the connection that systemd or an inetd hands over.",
+	.help_tail = "See ",
+	.rows = rows,
+	.take = take,
 };
 
 static bool peer_is_gone(int error)
@@ -42,10 +42,10 @@ static bool peer_is_gone(int error)
 static int converse(const struct conversation *conversation, const struct exchange_options *options)
 {
 	static const char *const what[] = {
-	        [FILTER_READ] = "read",
-	        [FILTER_WRITE] = "write",
-	        [FILTER_MESSAGE] = "message",
-	        [FILTER_MEMORY] = "memory",
+		[FILTER_READ] = "read",
+		[FILTER_WRITE] = "write",
+		[FILTER_MESSAGE] = "message",
+		[FILTER_MEMORY] = "memory",
 	};
 	enum filter_failure failure;
 	int r;
@@ -66,7 +66,7 @@ static int converse(const struct conversation *conversation, const struct exchan
 		report(LOG_ERR, "%s: %s", what[failure],
 		       r == -EMSGSIZE ? "longer than --message-max allows"
 		       : r == -EPROTO ? "the input ends before it is whole"
-		                      : strerror(-r));
+				      : strerror(-r));
 		return failure == FILTER_MESSAGE ? EXIT_MISSING : EXIT_TROUBLE;
 	}
 	return EXIT_ANSWERED;

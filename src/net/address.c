@@ -133,8 +133,8 @@ int address_parse(const char *text, struct address *ret_address)
 		return parse_ipv4(text, colon, ret_address);
 
 	struct address any = {
-	        .length = sizeof(any.in6),
-	        .in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT},
+		.length = sizeof(any.in6),
+		.in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT},
 	};
 
 	if (parse_port(text, &any.in6.sin6_port) < 0)
@@ -244,8 +244,8 @@ const char *address_print(const struct address *address, char text[static ADDRES
 	case AF_INET:
 	case AF_INET6:
 		snprintf(text, ADDRESS_TEXT_MAX,
-		         address_get_ipv4(address, &ipv4) ? "%s:%d" : "[%s]:%d", host,
-		         address_port(address));
+			 address_get_ipv4(address, &ipv4) ? "%s:%d" : "[%s]:%d", host,
+			 address_port(address));
 		break;
 	case AF_VSOCK:
 		snprintf(text, ADDRESS_TEXT_MAX, "%.64s:%u", host, address->vm.svm_port);

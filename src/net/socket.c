@@ -43,12 +43,12 @@ const char *socket_print_kind(const struct socket_facts *facts, char text[static
 		int value;
 		const char *name;
 	} families[] = {{AF_INET, "AF_INET"},       {AF_INET6, "AF_INET6"},
-	                {AF_UNIX, "AF_UNIX"},       {AF_VSOCK, "AF_VSOCK"},
-	                {AF_NETLINK, "AF_NETLINK"}, {AF_PACKET, "AF_PACKET"}},
+			{AF_UNIX, "AF_UNIX"},       {AF_VSOCK, "AF_VSOCK"},
+			{AF_NETLINK, "AF_NETLINK"}, {AF_PACKET, "AF_PACKET"}},
 	  types[] = {{SOCK_STREAM, "stream"},
-	             {SOCK_DGRAM, "datagram"},
-	             {SOCK_SEQPACKET, "seqpacket"},
-	             {SOCK_RAW, "raw"}};
+		     {SOCK_DGRAM, "datagram"},
+		     {SOCK_SEQPACKET, "seqpacket"},
+		     {SOCK_RAW, "raw"}};
 	const char *family = NULL, *type = NULL;
 	char family_number[32], type_number[16];
 
@@ -61,7 +61,7 @@ const char *socket_print_kind(const struct socket_facts *facts, char text[static
 	snprintf(family_number, sizeof(family_number), "address family %d", facts->family);
 	snprintf(type_number, sizeof(type_number), "type %d", facts->type);
 	snprintf(text, SOCKET_TEXT_MAX, "%s %s%s", family ? family : family_number,
-	         facts->listening ? "listening " : "", type ? type : type_number);
+		 facts->listening ? "listening " : "", type ? type : type_number);
 	return text;
 }
 
@@ -83,7 +83,7 @@ static bool is_stale(const struct address *address, int type)
 static int open_exactly(const struct address *address, int type)
 {
 	_cleanup_close_ int fd =
-	        socket(address->any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		socket(address->any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	const int on = 1, off = 0;
 
 	if (fd < 0)
@@ -115,8 +115,8 @@ int socket_open(const struct address *address, int type)
 	if ((fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) && address->any.sa_family == AF_INET6 &&
 	    IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr)) {
 		struct address ipv4 = {
-		        .length = sizeof(ipv4.in),
-		        .in = {.sin_family = AF_INET, .sin_port = address->in6.sin6_port},
+			.length = sizeof(ipv4.in),
+			.in = {.sin_family = AF_INET, .sin_port = address->in6.sin6_port},
 		};
 
 		return open_exactly(&ipv4, type);

@@ -60,7 +60,7 @@ static bool wait_for(struct connection *connection, enum connection_state state)
 {
 	if ((state == CONNECTION_SENDING) != (connection->state == CONNECTION_SENDING) &&
 	    loop_change(connection->context->loop, connection->fd, events_of(state),
-	                &connection->source) < 0) {
+			&connection->source) < 0) {
 		connection_close(connection);
 		return false;
 	}
@@ -127,7 +127,7 @@ static void send_rest(struct connection *connection)
 {
 	struct unsent *unsent = connection->unsent;
 	ssize_t n =
-	        send_some(connection, unsent->bytes + unsent->begin, unsent->end - unsent->begin);
+		send_some(connection, unsent->bytes + unsent->begin, unsent->end - unsent->begin);
 
 	if (n < 0) {
 		connection_close(connection);
@@ -170,11 +170,11 @@ static void read_request(struct connection *connection)
 	if (n == 0) {
 		connection->input_ended = true;
 		(void)exchange_finish(&connection->exchange, context->exchange, context->reply,
-		                      &length);
+				      &length);
 	} else {
 		status_count(&context->status->bytes_in, (uint64_t)n);
 		(void)exchange_feed(&connection->exchange, context->exchange, context->request,
-		                    (size_t)n, context->reply, &length);
+				    (size_t)n, context->reply, &length);
 	}
 	reply(connection, context->reply, length);
 }
@@ -205,17 +205,17 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 }
 
 int connection_begin(struct connection_context *context, int fd, uint64_t place,
-                     struct connection **ret_connection)
+		     struct connection **ret_connection)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 	int r = -ENOMEM;
 
 	if (connection) {
 		*connection = (struct connection){
-		        .source = {connection_ready},
-		        .context = context,
-		        .place = place,
-		        .fd = fd,
+			.source = {connection_ready},
+			.context = context,
+			.place = place,
+			.fd = fd,
 		};
 		connection->last_activity = now_msec(connection);
 		r = table_join(&context->connections, &connection->entry);
@@ -239,7 +239,7 @@ int connection_begin(struct connection_context *context, int fd, uint64_t place,
 }
 
 int connection_resume(struct connection *connection, const struct exchange *exchange,
-                      struct unsent *unsent, enum connection_state state, bool input_ended)
+		      struct unsent *unsent, enum connection_state state, bool input_ended)
 {
 	connection->exchange = *exchange;
 	connection->unsent = unsent;
@@ -248,5 +248,5 @@ int connection_resume(struct connection *connection, const struct exchange *exch
 	if (state == CONNECTION_LINGERING)
 		connection_context_expect(connection->context, CONNECTION_LINGER_USEC);
 	return loop_change(connection->context->loop, connection->fd, events_of(state),
-	                   &connection->source);
+			   &connection->source);
 }

@@ -54,13 +54,13 @@ struct connection {
  * both are taken over, whatever is returned. ret_connection may be NULL. Returns 0, -ENOMEM, or a
  * negative errno of epoll_ctl(2). */
 int connection_begin(struct connection_context *context, int fd, uint64_t place,
-                     struct connection **ret_connection);
+		     struct connection **ret_connection);
 
 /* Has a connection that was just begun go on in the middle: of an exchange, of sending unsent (NULL
  * if nothing is), in a state. Both are taken over. Returns 0 or a negative errno of epoll_ctl(2).
  */
 int connection_resume(struct connection *connection, const struct exchange *exchange,
-                      struct unsent *unsent, enum connection_state state, bool input_ended);
+		      struct unsent *unsent, enum connection_state state, bool input_ended);
 
 /* Closes it at once and releases it. */
 void connection_close(struct connection *connection);
@@ -75,5 +75,5 @@ uint64_t connection_silence(const struct connection *connection);
 static inline struct connection *connection_at(const struct connection_context *context, size_t i)
 {
 	return (struct connection *)((char *)context->connections.entries[i] -
-	                             offsetof(struct connection, entry));
+				     offsetof(struct connection, entry));
 }

@@ -59,8 +59,8 @@ static void datagrams_freep(struct datagrams **datagrams)
 }
 
 int datagrams_new(struct loop *loop, const struct exchange_options *options,
-                  const struct datagram_limits *limits, struct status *status,
-                  struct datagrams **ret_datagrams)
+		  const struct datagram_limits *limits, struct status *status,
+		  struct datagrams **ret_datagrams)
 {
 	_cleanup_(datagrams_freep) struct datagrams *datagrams = calloc(1, sizeof(*datagrams));
 	int r;
@@ -104,12 +104,12 @@ static int receive(struct datagrams *d, int fd)
 	for (unsigned i = 0; i < BATCH; i++) {
 		d->parts[i] = (struct iovec){d->slots + i * SLOT_SIZE, DATAGRAM_MAX};
 		d->messages[i].msg_hdr = (struct msghdr){
-		        .msg_name = &d->sources[i].storage,
-		        .msg_namelen = sizeof(d->sources[i].storage),
-		        .msg_iov = &d->parts[i],
-		        .msg_iovlen = 1,
-		        .msg_control = d->controls[i],
-		        .msg_controllen = sizeof(d->controls[i]),
+			.msg_name = &d->sources[i].storage,
+			.msg_namelen = sizeof(d->sources[i].storage),
+			.msg_iov = &d->parts[i],
+			.msg_iovlen = 1,
+			.msg_control = d->controls[i],
+			.msg_controllen = sizeof(d->controls[i]),
 		};
 	}
 	count = recvmmsg(fd, d->messages, BATCH, MSG_DONTWAIT, NULL);
@@ -150,11 +150,11 @@ static size_t reply_max(const struct address *from)
 
 /* Writes the reply to one datagram. */
 static void answer(struct datagrams *d, const struct datagram_socket *socket,
-                   const struct msghdr *request, const struct address *from, const char *bytes,
-                   size_t length)
+		   const struct msghdr *request, const struct address *from, const char *bytes,
+		   size_t length)
 {
 	char *out = replies_begin(d->replies, socket->fd, socket->family,
-	                          exchange_room(d->options, length));
+				  exchange_room(d->options, length));
 	size_t reply = exchange_datagram(d->options, bytes, length, out);
 
 	if (reply > reply_max(from))
@@ -178,7 +178,7 @@ static int find_own_port(const struct datagrams *d, const struct address *from)
 
 /* May this message be answered, as far as its source tells? */
 static bool is_welcome(const struct datagrams *d, const struct msghdr *request,
-                       const struct address *from, enum refusal *ret_why)
+		       const struct address *from, enum refusal *ret_why)
 {
 	if (!guard_allows(from, find_own_port(d, from), ret_why))
 		return false;
@@ -241,12 +241,12 @@ int datagrams_serve(struct datagrams *d, const struct endpoint *endpoint)
 	if (!socket)
 		return -ENOMEM;
 	*socket = (struct datagram_socket){
-	        .source = {socket_ready},
-	        .datagrams = d,
-	        .next = d->sockets,
-	        .fd = endpoint->fd,
-	        .family = endpoint->family,
-	        .own_port = -1,
+		.source = {socket_ready},
+		.datagrams = d,
+		.next = d->sockets,
+		.fd = endpoint->fd,
+		.family = endpoint->family,
+		.own_port = -1,
 	};
 	d->sockets = socket;
 	r = socket_get_name(endpoint->fd, &own);

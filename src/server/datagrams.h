@@ -28,8 +28,8 @@ struct datagram_limits {
 /* Makes the batch that all datagram sockets share; the arguments must outlive it.
  * Returns 0 or -ENOMEM; datagrams_free() releases it. */
 int datagrams_new(struct loop *loop, const struct exchange_options *options,
-                  const struct datagram_limits *limits, struct status *status,
-                  struct datagrams **ret_datagrams);
+		  const struct datagram_limits *limits, struct status *status,
+		  struct datagrams **ret_datagrams);
 void datagrams_free(struct datagrams *datagrams);
 
 /* Serves a datagram endpoint, whose descriptor stays its owner's; other workers may serve it too.

@@ -33,9 +33,9 @@ int loop_init(struct loop *loop, bool is_default)
 
 	/* sd-event is armed by its first run: data that waits already comes before that. */
 	*loop = (struct loop){
-	        .epoll_fd = -1,
-	        .control_pending = true,
-	        .control_source = {control_ready},
+		.epoll_fd = -1,
+		.control_pending = true,
+		.control_source = {control_ready},
 	};
 	r = is_default ? sd_event_default(&loop->control) : sd_event_new(&loop->control);
 	if (r < 0)
@@ -56,7 +56,7 @@ void loop_free(struct loop *loop)
 }
 
 static int control(struct loop *loop, int operation, int fd, uint32_t events,
-                   struct loop_source *source)
+		   struct loop_source *source)
 {
 	struct epoll_event event = {.events = events, .data.ptr = source};
 
@@ -115,7 +115,7 @@ int loop_round(struct loop *loop, int timeout_msec)
 {
 	struct epoll_event events[EVENTS_PER_ROUND];
 	int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND,
-	                       loop->control_pending ? 0 : timeout_msec);
+			       loop->control_pending ? 0 : timeout_msec);
 	uint64_t now = coarse_now();
 	bool data = false;
 

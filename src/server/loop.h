@@ -30,7 +30,7 @@ struct loop {
 	sd_event *control;    /* owned */
 	bool control_pending; /* sd-event is to be run at the end of this round */
 	uint64_t now; /* CLOCK_MONOTONIC_COARSE at the round's beginning, microseconds; never
-	               * goes back */
+		       * goes back */
 	struct loop_source control_source;
 
 	/* Called at the end of each round that had data events; control events alone are none. */

@@ -42,29 +42,29 @@ enum {
 };
 
 static const struct option_row rows[] = {
-        {"listen-stream", OPTION_LISTEN_STREAM, "ADDRESS",
-         "open this stream socket, where nobody hands one over;\n"
-         "repeatable: 12000, 127.0.0.1:12000, [::1]:12000,\n"
-         "/run/x.sock, @abstract, vsock::12000"},
-        {"listen-datagram", OPTION_LISTEN_DATAGRAM, "ADDRESS", "the same, a datagram socket"},
-        EXCHANGE_OPTION_ROWS,
-        {"workers", OPTION_WORKERS, "N|auto",
-         "serve with so many threads; auto: one per processor\n(default 1)"},
-        {"connections-max", OPTION_CONNECTIONS_MAX, "N",
-         "close connections above this number at once\n(default 16384)"},
-        {"connections-max-per-source", OPTION_CONNECTIONS_MAX_PER_SOURCE, "N",
-         "the same for one IPv4 address or IPv6 /64\n(default infinity)"},
-        {"datagram-rate", OPTION_DATAGRAM_RATE, "N",
-         "answer one IPv4 address or IPv6 /64 so many times a\n"
-         "second (default 1000, and loopback any number;\n0: no limit)"},
-        {"idle-timeout", OPTION_IDLE_TIMEOUT, "TIME",
-         "close a connection that was silent so long\n(default 10min; infinity: never)"},
-        {"exit-idle-time", OPTION_EXIT_IDLE_TIME, "TIME",
-         "exit when there was nothing to do for so long, if\n"
-         "somebody else holds the sockets (default infinity)"},
-        {"drain-timeout", OPTION_DRAIN_TIMEOUT, "TIME",
-         "when told to stop, let open connections end by\nthemselves for so long (default 5s)"},
-        EXCHANGE_OPTION_LAST_ROWS,
+	{"listen-stream", OPTION_LISTEN_STREAM, "ADDRESS",
+	 "open this stream socket, where nobody hands one over;\n"
+	 "repeatable: 12000, 127.0.0.1:12000, [::1]:12000,\n"
+	 "/run/x.sock, @abstract, vsock::12000"},
+	{"listen-datagram", OPTION_LISTEN_DATAGRAM, "ADDRESS", "the same, a datagram socket"},
+	EXCHANGE_OPTION_ROWS,
+	{"workers", OPTION_WORKERS, "N|auto",
+	 "serve with so many threads; auto: one per processor\n(default 1)"},
+	{"connections-max", OPTION_CONNECTIONS_MAX, "N",
+	 "close connections above this number at once\n(default 16384)"},
+	{"connections-max-per-source", OPTION_CONNECTIONS_MAX_PER_SOURCE, "N",
+	 "the same for one IPv4 address or IPv6 /64\n(default infinity)"},
+	{"datagram-rate", OPTION_DATAGRAM_RATE, "N",
+	 "answer one IPv4 address or IPv6 /64 so many times a\n"
+	 "second (default 1000, and loopback any number;\n0: no limit)"},
+	{"idle-timeout", OPTION_IDLE_TIMEOUT, "TIME",
+	 "close a connection that was silent so long\n(default 10min; infinity: never)"},
+	{"exit-idle-time", OPTION_EXIT_IDLE_TIME, "TIME",
+	 "exit when there was nothing to do for so long, if\n"
+	 "somebody else holds the sockets (default infinity)"},
+	{"drain-timeout", OPTION_DRAIN_TIMEOUT, "TIME",
+	 "when told to stop, let open connections end by\nthemselves for so long (default 5s)"},
+	EXCHANGE_OPTION_LAST_ROWS,
 };
 
 /* What the command line says. */
@@ -86,11 +86,11 @@ static int take_address(struct command_line *command_line, struct options *optio
 
 	if (r < 0)
 		return options_reject(options, r == -ENAMETOOLONG ? "path too long for a socket"
-		                                                  : "not an address");
+								  : "not an address");
 	if (type == SOCK_DGRAM && added.address.any.sa_family == AF_VSOCK)
 		return options_reject(options, "vsock has streams only");
 	addresses = reallocarray(command_line->addresses, command_line->address_count + 1,
-	                         sizeof(*addresses));
+				 sizeof(*addresses));
 	if (!addresses)
 		return options_reject(options, strerror(ENOMEM));
 	addresses[command_line->address_count++] = added;
@@ -118,8 +118,8 @@ static int take_workers(struct server_options *server, struct options *options)
 		long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
 		number = processors < 1             ? 1
-		         : processors > WORKERS_MAX ? WORKERS_MAX
-		                                    : (uint64_t)processors;
+			 : processors > WORKERS_MAX ? WORKERS_MAX
+						    : (uint64_t)processors;
 	} else if (parse_number(options->argument, 1, WORKERS_MAX, &number) < 0) {
 		return options_reject(options, "not a number from 1 to 256, nor auto");
 	}
@@ -176,13 +176,13 @@ static int take_option(struct options *options, int id, void *userdata)
 }
 
 static const struct program program = {
-        .service = &service,
-        .suffix = "d",
-        .help_head = ", over the sockets that systemd or an\n"
-                     "inetd hands over, or that are opened here.",
-        .help_tail = "Times are as in systemd.time(7): 500ms, 5s, 1min, infinity. See ",
-        .rows = rows,
-        .take = take_option,
+	.service = &service,
+	.suffix = "d",
+	.help_head = ", over the sockets that systemd or an\n"
+		     "inetd hands over, or that are opened here.",
+	.help_tail = "Times are as in systemd.time(7): 500ms, 5s, 1min, infinity. See ",
+	.rows = rows,
+	.take = take_option,
 };
 
 /* systemd leaves the soft limit at 1024 for programs that use select(2); this one does not. */
@@ -199,17 +199,17 @@ static void raise_descriptor_limit(void)
 int main(int argc, char **argv)
 {
 	_cleanup_(command_line_free) struct command_line command_line = {
-	        .server =
-	                {
-	                        .exchange = exchange_options_default(&service),
-	                        .workers = 1,
-	                        .datagram_rate = DATAGRAM_RATE_DEFAULT,
-	                        .connections_max = CONNECTIONS_MAX_DEFAULT,
-	                        .connections_max_per_source = ADMISSION_ANY,
-	                        .idle_timeout = IDLE_TIMEOUT_DEFAULT,
-	                        .exit_idle_time = PARSE_INFINITY,
-	                        .drain_timeout = DRAIN_TIMEOUT_DEFAULT,
-	                },
+		.server =
+			{
+				.exchange = exchange_options_default(&service),
+				.workers = 1,
+				.datagram_rate = DATAGRAM_RATE_DEFAULT,
+				.connections_max = CONNECTIONS_MAX_DEFAULT,
+				.connections_max_per_source = ADMISSION_ANY,
+				.idle_timeout = IDLE_TIMEOUT_DEFAULT,
+				.exit_idle_time = PARSE_INFINITY,
+				.drain_timeout = DRAIN_TIMEOUT_DEFAULT,
+			},
 	};
 	_cleanup_(endpoints_close) struct endpoints endpoints = {0};
 	char error[ENDPOINTS_ERROR_MAX];

@@ -99,21 +99,21 @@ static bool joins_last(const struct replies *replies, const struct msghdr *reply
 	       replies->segments[last] < SEGMENTS_MAX &&
 	       replies->parts[last].iov_len + length <= TOGETHER_MAX &&
 	       have_equal_bytes(before->msg_name, before->msg_namelen, reply->msg_name,
-	                        reply->msg_namelen) &&
+				reply->msg_namelen) &&
 	       have_equal_bytes(before->msg_control, before->msg_controllen, reply->msg_control,
-	                        reply->msg_controllen);
+				reply->msg_controllen);
 }
 
 void replies_end(struct replies *replies, const struct msghdr *request, size_t length)
 {
 	unsigned next = replies->count;
 	struct msghdr reply = {
-	        .msg_name = request->msg_name,
-	        .msg_namelen = request->msg_namelen,
-	        .msg_iov = &replies->parts[next],
-	        .msg_iovlen = 1,
-	        .msg_control = replies->controls[next],
-	        .msg_controllen = request->msg_controllen,
+		.msg_name = request->msg_name,
+		.msg_namelen = request->msg_namelen,
+		.msg_iov = &replies->parts[next],
+		.msg_iovlen = 1,
+		.msg_control = replies->controls[next],
+		.msg_controllen = request->msg_controllen,
 	};
 
 	if (request->msg_controllen > 0)
@@ -135,12 +135,12 @@ void replies_end(struct replies *replies, const struct msghdr *request, size_t l
 static void add_segment_size(struct msghdr *message, uint16_t size)
 {
 	struct cmsghdr *header =
-	        (struct cmsghdr *)((char *)message->msg_control + message->msg_controllen);
+		(struct cmsghdr *)((char *)message->msg_control + message->msg_controllen);
 
 	*header = (struct cmsghdr){
-	        .cmsg_len = CMSG_LEN(sizeof(size)),
-	        .cmsg_level = IPPROTO_UDP,
-	        .cmsg_type = UDP_SEGMENT,
+		.cmsg_len = CMSG_LEN(sizeof(size)),
+		.cmsg_level = IPPROTO_UDP,
+		.cmsg_type = UDP_SEGMENT,
 	};
 	memcpy(CMSG_DATA(header), &size, sizeof(size));
 	message->msg_controllen += CMSG_SPACE(sizeof(size));
@@ -175,7 +175,7 @@ static bool send_one(struct replies *replies, const struct msghdr *message, int 
 			if (wait_for_room(replies, fd, family))
 				continue;
 		} else if ((errno == EINVAL || errno == EADDRNOTAVAIL) &&
-		           single.msg_controllen > 0) {
+			   single.msg_controllen > 0) {
 			single.msg_controllen = 0;
 			continue;
 		}
@@ -203,8 +203,8 @@ static void send_singly(struct replies *replies, unsigned i, int fd, int family)
 			status_count(&replies->status->bytes_out, length);
 		} else {
 			status_refuse_datagram(replies->status, errno == EMSGSIZE
-			                                                ? REFUSAL_TOO_LARGE
-			                                                : REFUSAL_SEND_FAILED);
+									? REFUSAL_TOO_LARGE
+									: REFUSAL_SEND_FAILED);
 		}
 	}
 }
@@ -217,10 +217,10 @@ void replies_send(struct replies *replies, int fd, int family)
 	for (unsigned i = 0; i < replies->count; i++)
 		if (replies->segments[i] > 1)
 			add_segment_size(&replies->messages[i].msg_hdr,
-			                 (uint16_t)replies->segment_length[i]);
+					 (uint16_t)replies->segment_length[i]);
 	while (next < replies->count) {
 		int sent = sendmmsg(fd, replies->messages + next, replies->count - next,
-		                    MSG_DONTWAIT | MSG_NOSIGNAL);
+				    MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (sent < 0 && errno == EINTR)
 			continue;

@@ -78,7 +78,7 @@ static void begin_draining(struct server *server, bool hand_over)
 	server->handing_over = hand_over;
 	voice_stopping(&server->voice);
 	timer_set(&server->drain_timer,
-	          after(main_loop(server)->now, server->options->drain_timeout));
+		  after(main_loop(server)->now, server->options->drain_timeout));
 	for (unsigned i = 0; i < server->count; i++)
 		if (hand_over)
 			worker_hand_over(&server->workers[i]);
@@ -127,7 +127,7 @@ static void on_active(struct worker *worker, void *userdata)
 	if (worker == &server->workers[0])
 		take_notice(server);
 	else if (server->draining ||
-	         (!server->has_news && !atomic_exchange(&server->has_news, true)))
+		 (!server->has_news && !atomic_exchange(&server->has_news, true)))
 		(void)eventfd_write(server->news_fd, 1);
 }
 
@@ -143,7 +143,7 @@ static int on_news(sd_event_source *source, int fd, uint32_t events, void *userd
 }
 
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
-                          void *userdata)
+			  void *userdata)
 {
 	(void)source;
 	begin_draining(userdata, signal->ssi_signo == SIGUSR2);
@@ -151,7 +151,7 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 }
 
 static int on_status_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
-                            void *userdata)
+			    void *userdata)
 {
 	const struct server *server = userdata;
 
@@ -168,10 +168,10 @@ static int add_signals(struct server *server)
 		int number;
 		sd_event_signal_handler_t handler;
 	} signals[] = {
-	        {SIGTERM, on_stop_signal},
-	        {SIGINT, on_stop_signal},
-	        {SIGUSR2, on_stop_signal},
-	        {SIGUSR1, on_status_signal},
+		{SIGTERM, on_stop_signal},
+		{SIGINT, on_stop_signal},
+		{SIGUSR2, on_stop_signal},
+		{SIGUSR1, on_status_signal},
 	};
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
@@ -183,7 +183,7 @@ static int add_signals(struct server *server)
 		if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
 			return negative_errno();
 		r = sd_event_add_signal(main_loop(server)->control, NULL, signals[i].number,
-		                        signals[i].handler, server);
+					signals[i].handler, server);
 		if (r < 0)
 			return r;
 	}
@@ -215,16 +215,16 @@ static int make_workers(struct server *server)
 	int r = 0;
 
 	admission_init(&server->admission, options->connections_max,
-	               options->connections_max_per_source);
+		       options->connections_max_per_source);
 	if (options->datagram_rate > 0)
 		r = rate_new(options->datagram_rate, &server->rate);
 	if (r < 0)
 		return r;
 	server->common = (struct worker_options){
-	        .exchange = options->exchange,
-	        .admission = &server->admission,
-	        .datagrams = {server->rate, !options->datagram_rate_is_set},
-	        .idle_timeout = options->idle_timeout,
+		.exchange = options->exchange,
+		.admission = &server->admission,
+		.datagrams = {server->rate, !options->datagram_rate_is_set},
+		.idle_timeout = options->idle_timeout,
 	};
 	server->workers = calloc(options->workers, sizeof(*server->workers));
 	if (!server->workers)
@@ -250,9 +250,9 @@ static unsigned rank_among_twins(const struct endpoints *endpoints, size_t i, un
 		own.length = 0;
 	for (size_t j = 0; j < endpoints->count; j++) {
 		bool is_twin = j == i || (endpoints->items[j].kind == endpoints->items[i].kind &&
-		                          socket_get_name(endpoints->items[j].fd, &other) >= 0 &&
-		                          other.length == own.length &&
-		                          memcmp(&other.storage, &own.storage, own.length) == 0);
+					  socket_get_name(endpoints->items[j].fd, &other) >= 0 &&
+					  other.length == own.length &&
+					  memcmp(&other.storage, &own.storage, own.length) == 0);
 
 		rank += is_twin && j < i;
 		twins += is_twin;
@@ -276,7 +276,7 @@ static void restore(struct server *server, struct endpoints *endpoints, size_t i
 	}
 	if (r < 0)
 		status_refuse_connection(&worker->status,
-		                         r == -EBADMSG ? REFUSAL_STATE : REFUSAL_MEMORY);
+					 r == -EBADMSG ? REFUSAL_STATE : REFUSAL_MEMORY);
 }
 
 /* What was stored is ours now. */
@@ -334,7 +334,7 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 		return r;
 	if (endpoints->activation != ACTIVATION_OWN)
 		timer_set(&server->idle_timer,
-		          after(main_loop(server)->now, server->options->exit_idle_time));
+			  after(main_loop(server)->now, server->options->exit_idle_time));
 	return 0;
 }
 
@@ -354,7 +354,7 @@ static void server_free(struct server *server)
 }
 
 int server_run(const struct server_options *options, struct endpoints *endpoints,
-               const char **ret_what)
+	       const char **ret_what)
 {
 	_cleanup_(server_free) struct server server = {.options = options, .news_fd = -1};
 	int r = start(&server, endpoints, ret_what);

@@ -34,4 +34,4 @@ struct server_options {
  * owner's, but for connections, which are taken over. *ret_what names what failed. Returns 0 or a
  * negative errno. */
 int server_run(const struct server_options *options, struct endpoints *endpoints,
-               const char **ret_what);
+	       const char **ret_what);

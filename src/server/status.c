@@ -6,19 +6,19 @@
 #include <stdio.h>
 
 static const char *const refusal_names[REFUSAL_COUNT] = {
-        [REFUSAL_CONNECTIONS_MAX] = "connections-max",
-        [REFUSAL_PER_SOURCE] = "connections-max-per-source",
-        [REFUSAL_STATE] = "damaged state",
-        [REFUSAL_MEMORY] = "out of memory",
-        [REFUSAL_OWN_PORT] = "own port",
-        [REFUSAL_LOW_PORT] = "port below 1024",
-        [REFUSAL_MULTICAST] = "multicast",
-        [REFUSAL_BROADCAST] = "broadcast",
-        [REFUSAL_ZERO_NETWORK] = "zero network",
-        [REFUSAL_UNNAMED] = "unnamed",
-        [REFUSAL_RATE] = "datagram-rate",
-        [REFUSAL_TOO_LARGE] = "too large",
-        [REFUSAL_SEND_FAILED] = "send failed",
+	[REFUSAL_CONNECTIONS_MAX] = "connections-max",
+	[REFUSAL_PER_SOURCE] = "connections-max-per-source",
+	[REFUSAL_STATE] = "damaged state",
+	[REFUSAL_MEMORY] = "out of memory",
+	[REFUSAL_OWN_PORT] = "own port",
+	[REFUSAL_LOW_PORT] = "port below 1024",
+	[REFUSAL_MULTICAST] = "multicast",
+	[REFUSAL_BROADCAST] = "broadcast",
+	[REFUSAL_ZERO_NETWORK] = "zero network",
+	[REFUSAL_UNNAMED] = "unnamed",
+	[REFUSAL_RATE] = "datagram-rate",
+	[REFUSAL_TOO_LARGE] = "too large",
+	[REFUSAL_SEND_FAILED] = "send failed",
 };
 
 void status_refuse_connection(struct status *status, enum refusal why)
@@ -50,14 +50,14 @@ struct writer {
 };
 
 __attribute__((format(printf, 2, 3))) static void add(struct writer *writer, const char *format,
-                                                      ...)
+						      ...)
 {
 	va_list arguments;
 	int n;
 
 	va_start(arguments, format);
 	n = vsnprintf(writer->text + writer->length, STATUS_TEXT_MAX - writer->length, format,
-	              arguments);
+		      arguments);
 	va_end(arguments);
 	if (n > 0)
 		writer->length += (size_t)n;
@@ -67,7 +67,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct writer *writer, con
 
 /* The reasons from first to last that occurred, in brackets. */
 static void add_reasons(struct writer *writer, const struct status *status, enum refusal first,
-                        enum refusal last)
+			enum refusal last)
 {
 	const char *before = " (";
 
@@ -103,12 +103,12 @@ bool status_has_refusals(const struct status *status, const struct status *befor
 }
 
 const char *status_print_refusals(const struct status *status, const struct status *before,
-                                  char text[static STATUS_TEXT_MAX])
+				  char text[static STATUS_TEXT_MAX])
 {
 	struct writer writer = {.text = text};
 	struct status since = {
-	        .connections_refused = status->connections_refused - before->connections_refused,
-	        .datagrams_refused = status->datagrams_refused - before->datagrams_refused};
+		.connections_refused = status->connections_refused - before->connections_refused,
+		.datagrams_refused = status->datagrams_refused - before->datagrams_refused};
 	const char *between = "";
 
 	for (unsigned why = 0; why < REFUSAL_COUNT; why++)

@@ -74,7 +74,7 @@ bool status_has_refusals(const struct status *status, const struct status *befor
 /* "refused connections: 17 (connections-max 17), datagrams: 3 (own port 3)": what was refused since
  * before. Returns text, or NULL if nothing was. */
 const char *status_print_refusals(const struct status *status, const struct status *before,
-                                  char text[static STATUS_TEXT_MAX]);
+				  char text[static STATUS_TEXT_MAX]);
 
 /* Counts a connection, or a datagram, that was refused. */
 void status_refuse_connection(struct status *status, enum refusal why);

@@ -61,7 +61,7 @@ static const char *behind(const char *name, const char *prefix)
 }
 
 static bool is_state_of(const struct endpoints *endpoints, size_t i, const char *number,
-                        int *ret_state)
+			int *ret_state)
 {
 	const char *found = i < endpoints->count ? behind(endpoints->items[i].name, STATE) : NULL;
 

@@ -68,13 +68,13 @@ static int write_sealed(const void *bytes, size_t length)
 int stored_write(const struct connection *connection)
 {
 	struct stored_head head = {
-	        .magic = MAGIC,
-	        .version = VERSION,
-	        .framing = (uint16_t)connection->context->exchange->framing,
-	        .state = connection->state,
-	        .input_ended = connection->input_ended,
-	        .exchange_length = (uint32_t)exchange_state_size(&connection->exchange),
-	        .unsent_length = unsent_length(connection),
+		.magic = MAGIC,
+		.version = VERSION,
+		.framing = (uint16_t)connection->context->exchange->framing,
+		.state = connection->state,
+		.input_ended = connection->input_ended,
+		.exchange_length = (uint32_t)exchange_state_size(&connection->exchange),
+		.unsent_length = unsent_length(connection),
 	};
 	size_t length = sizeof(head) + head.exchange_length + head.unsent_length;
 	_cleanup_free_ char *bytes = malloc(length);
@@ -96,7 +96,7 @@ static ssize_t read_sealed(const struct connection_context *context, int fd, cha
 {
 	/* Unsent is a whole reply at most, held less than a message. */
 	size_t most = sizeof(struct stored_head) +
-	              2 * exchange_room(context->exchange, CONNECTION_READ_SIZE);
+		      2 * exchange_room(context->exchange, CONNECTION_READ_SIZE);
 	_cleanup_free_ char *bytes = NULL;
 	struct stat status;
 	ssize_t n;
@@ -116,7 +116,7 @@ static ssize_t read_sealed(const struct connection_context *context, int fd, cha
 
 /* Takes the head off, if it is one of ours and all is as it was written. */
 static int check(const struct connection_context *context, char *bytes, size_t length,
-                 struct stored_head *ret_head)
+		 struct stored_head *ret_head)
 {
 	struct stored_head head, unsigned_head;
 
@@ -160,9 +160,9 @@ int stored_read(struct connection *connection, int state)
 		       head.unsent_length);
 	}
 	r = exchange_state_read(context->exchange, bytes + sizeof(head), head.exchange_length,
-	                        context->reply, &exchange);
+				context->reply, &exchange);
 	if (r < 0)
 		return r;
 	return connection_resume(connection, &exchange, take_pointer(unsent),
-	                         (enum connection_state)head.state, head.input_ended);
+				 (enum connection_state)head.state, head.input_ended);
 }

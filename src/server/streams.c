@@ -32,23 +32,23 @@ static void on_closed(void *userdata)
 }
 
 int streams_init(struct streams *streams, struct loop *loop,
-                 const struct exchange_options *exchange, struct admission *admission,
-                 struct status *status)
+		 const struct exchange_options *exchange, struct admission *admission,
+		 struct status *status)
 {
 	*streams = (struct streams){
-	        .context =
-	                {
-	                        .loop = loop,
-	                        .exchange = exchange,
-	                        .status = status,
-	                        .admission = admission,
-	                        .idle_timeout = PARSE_INFINITY,
-	                        .next_sweep = PARSE_INFINITY,
-	                        .request = malloc(CONNECTION_READ_SIZE),
-	                        .reply = malloc(exchange_room(exchange, CONNECTION_READ_SIZE)),
-	                        .closed = on_closed,
-	                        .userdata = streams,
-	                },
+		.context =
+			{
+				.loop = loop,
+				.exchange = exchange,
+				.status = status,
+				.admission = admission,
+				.idle_timeout = PARSE_INFINITY,
+				.next_sweep = PARSE_INFINITY,
+				.request = malloc(CONNECTION_READ_SIZE),
+				.reply = malloc(exchange_room(exchange, CONNECTION_READ_SIZE)),
+				.closed = on_closed,
+				.userdata = streams,
+			},
 	};
 	return streams->context.request && streams->context.reply ? 0 : -ENOMEM;
 }
@@ -70,7 +70,7 @@ void streams_free(struct streams *streams)
 static int begin_accepting(struct listener *listener)
 {
 	return loop_add(listener->streams->context.loop, listener->fd, EPOLLIN | EPOLLEXCLUSIVE,
-	                &listener->source);
+			&listener->source);
 }
 
 static void end_accepting(struct streams *streams)
@@ -126,7 +126,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 	for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
 		struct address peer = {.length = sizeof(peer.storage)};
 		int fd = accept4(listener->fd, &peer.any, &peer.length,
-		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
 			admit(streams, fd, &peer);
@@ -152,10 +152,10 @@ int streams_welcome(struct streams *streams, int fd)
 	if (!listener)
 		return -ENOMEM;
 	*listener = (struct listener){
-	        .source = {listener_ready},
-	        .streams = streams,
-	        .next = streams->listeners,
-	        .fd = fd,
+		.source = {listener_ready},
+		.streams = streams,
+		.next = streams->listeners,
+		.fd = fd,
 	};
 	streams->listeners = listener;
 	socket_send_at_once(fd);
@@ -232,7 +232,7 @@ void streams_stop(struct streams *streams)
 static uint64_t patience(const struct connection *connection)
 {
 	return connection->state == CONNECTION_LINGERING ? CONNECTION_LINGER_USEC
-	                                                 : connection->context->idle_timeout;
+							 : connection->context->idle_timeout;
 }
 
 void streams_sweep(struct streams *streams)
@@ -253,6 +253,6 @@ void streams_sweep(struct streams *streams)
 			connection_close(connection);
 		else
 			connection_context_expect(
-			        context, left > SWEEP_EVERY_USEC ? left : SWEEP_EVERY_USEC);
+				context, left > SWEEP_EVERY_USEC ? left : SWEEP_EVERY_USEC);
 	}
 }

@@ -21,8 +21,8 @@ struct streams {
 
 /* Makes the shared buffers; the arguments must outlive it. Returns 0 or -ENOMEM. */
 int streams_init(struct streams *streams, struct loop *loop,
-                 const struct exchange_options *exchange, struct admission *admission,
-                 struct status *status);
+		 const struct exchange_options *exchange, struct admission *admission,
+		 struct status *status);
 
 /* Closes all connections and releases everything but the endpoints' descriptors. */
 void streams_free(struct streams *streams);

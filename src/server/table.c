@@ -18,7 +18,7 @@ int table_join(struct table *table, struct table_entry *entry)
 	if (table->count == table->capacity) {
 		size_t capacity = table->capacity ? 2 * table->capacity : FIRST_CAPACITY;
 		struct table_entry **grown =
-		        reallocarray(table->entries, capacity, sizeof(struct table_entry *));
+			reallocarray(table->entries, capacity, sizeof(struct table_entry *));
 
 		if (!grown)
 			return -ENOMEM;

@@ -20,18 +20,18 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 int timer_init(struct timer *timer, struct loop *loop, void (*expired)(void *userdata),
-               void *userdata)
+	       void *userdata)
 {
 	int r;
 
 	*timer = (struct timer){
-	        .loop = loop,
-	        .deadline = TIMER_NEVER,
-	        .expired = expired,
-	        .userdata = userdata,
+		.loop = loop,
+		.deadline = TIMER_NEVER,
+		.expired = expired,
+		.userdata = userdata,
 	};
 	r = sd_event_add_time(loop->control, &timer->source, CLOCK_MONOTONIC, TIMER_NEVER,
-	                      ACCURACY_USEC, on_time, timer);
+			      ACCURACY_USEC, on_time, timer);
 	return r < 0 ? r : sd_event_source_set_enabled(timer->source, SD_EVENT_OFF);
 }
 
@@ -47,6 +47,6 @@ void timer_set(struct timer *timer, uint64_t deadline)
 	timer->deadline = deadline;
 	(void)sd_event_source_set_time(timer->source, deadline);
 	(void)sd_event_source_set_enabled(
-	        timer->source, deadline == TIMER_NEVER ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+		timer->source, deadline == TIMER_NEVER ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 	loop_wake_control(timer->loop);
 }

@@ -22,7 +22,7 @@ struct timer {
 
 /* Makes a timer that is off. Returns 0 or a negative errno; timer_free() releases it. */
 int timer_init(struct timer *timer, struct loop *loop, void (*expired)(void *userdata),
-               void *userdata);
+	       void *userdata);
 void timer_free(struct timer *timer);
 
 /* Sets it to a deadline, microseconds of CLOCK_MONOTONIC, or TIMER_NEVER. loop->now has reached the

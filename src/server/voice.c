@@ -49,12 +49,12 @@ static void speak(void *userdata)
 }
 
 int voice_init(struct voice *voice, struct loop *loop,
-               void (*sum)(void *userdata, struct status *ret_status), void *userdata)
+	       void (*sum)(void *userdata, struct status *ret_status), void *userdata)
 {
 	*voice = (struct voice){
-	        .sum = sum,
-	        .userdata = userdata,
-	        .has_manager = getenv("NOTIFY_SOCKET") != NULL,
+		.sum = sum,
+		.userdata = userdata,
+		.has_manager = getenv("NOTIFY_SOCKET") != NULL,
 	};
 	return timer_init(&voice->timer, loop, speak, voice);
 }

@@ -26,7 +26,7 @@ struct voice {
 
 /* sum is to tell the daemon's numbers. Returns 0 or a negative errno; voice_free() releases it. */
 int voice_init(struct voice *voice, struct loop *loop,
-               void (*sum)(void *userdata, struct status *ret_status), void *userdata);
+	       void (*sum)(void *userdata, struct status *ret_status), void *userdata);
 void voice_free(struct voice *voice);
 
 /* The daemon serves; it was active, and may have news; it is about to end, or has. */

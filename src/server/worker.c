@@ -83,7 +83,7 @@ static int listen_for_commands(struct worker *worker)
 	if (worker->command_fd < 0)
 		return negative_errno();
 	return sd_event_add_io(worker->loop.control, NULL, worker->command_fd, EPOLLIN, on_command,
-	                       worker);
+			       worker);
 }
 
 int worker_init(struct worker *worker, const struct worker_options *options, bool is_main)
@@ -96,9 +96,9 @@ int worker_init(struct worker *worker, const struct worker_options *options, boo
 	    (r = timer_init(&worker->sweep_timer, &worker->loop, sweep, worker)) < 0 ||
 	    (r = timer_init(&worker->resume_timer, &worker->loop, resume, worker)) < 0 ||
 	    (r = streams_init(&worker->streams, &worker->loop, &options->exchange,
-	                      options->admission, &worker->status)) < 0 ||
+			      options->admission, &worker->status)) < 0 ||
 	    (r = datagrams_new(&worker->loop, &options->exchange, &options->datagrams,
-	                       &worker->status, &worker->datagrams)) < 0)
+			       &worker->status, &worker->datagrams)) < 0)
 		return r;
 	worker->streams.context.idle_timeout = options->idle_timeout;
 	worker->last_activity = worker->loop.now;

@@ -61,11 +61,11 @@ INLINE struct window load_edge(const unsigned char *in, size_t before, size_t le
 
 	memcpy(around + 2 - before, in - before, before + left);
 	return (struct window){
-	        .before2 = load_vector(around),
-	        .before = load_vector(around + 1),
-	        .here = load_vector(around + 2),
-	        .next = load_vector(around + 3),
-	        .next2 = load_vector(around + 4),
+		.before2 = load_vector(around),
+		.before = load_vector(around + 1),
+		.here = load_vector(around + 2),
+		.next = load_vector(around + 3),
+		.next2 = load_vector(around + 4),
 	};
 }
 
@@ -88,7 +88,7 @@ INLINE vector is_above(vector v, unsigned char byte)
 INLINE vector is_in(vector v, unsigned char first, unsigned char last)
 {
 	return is_below(v + bytes((unsigned char)(0x80 - first)),
-	                (unsigned char)(0x81 + last - first));
+			(unsigned char)(0x81 + last - first));
 }
 
 /* Of U+1E00 to U+1EFF the leads that loops with C6_E1 know. */

@@ -108,7 +108,7 @@ INLINE vector find_two_byte(const struct window *w)
 INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
 {
 	vector found = scripts == CASELESS ? find_two_byte(w)
-	                                   : find_pairs(foreign_to(scripts), w->here, w->next);
+					   : find_pairs(foreign_to(scripts), w->here, w->next);
 	vector found_long = find_pairs(&foreign_long, w->here, w->next);
 
 	if (scripts & C6_E1)

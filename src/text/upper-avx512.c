@@ -79,11 +79,11 @@ INLINE struct window load_edge(const unsigned char *in, size_t before, size_t le
 	__mmask64 here = _bzhi_u64(~UINT64_C(0), (unsigned int)left);
 
 	return (struct window){
-	        .before2 = _mm512_maskz_loadu_epi8(here & ~UINT64_C(0) << (2 - before), in - 2),
-	        .before = _mm512_maskz_loadu_epi8(here & ~UINT64_C(0) << (before < 1), in - 1),
-	        .here = _mm512_maskz_loadu_epi8(here, in),
-	        .next = _mm512_maskz_loadu_epi8(after, in + 1),
-	        .next2 = _mm512_maskz_loadu_epi8(after2, in + 2),
+		.before2 = _mm512_maskz_loadu_epi8(here & ~UINT64_C(0) << (2 - before), in - 2),
+		.before = _mm512_maskz_loadu_epi8(here & ~UINT64_C(0) << (before < 1), in - 1),
+		.here = _mm512_maskz_loadu_epi8(here, in),
+		.next = _mm512_maskz_loadu_epi8(after, in + 1),
+		.next2 = _mm512_maskz_loadu_epi8(after2, in + 2),
 	};
 }
 
@@ -113,7 +113,7 @@ INLINE __mmask64 find_leads(const struct window *w)
 }
 
 INLINE vector map_trails(vector out, const struct window *w, __mmask64 trails, unsigned char lead,
-                         const unsigned char *table)
+			 const unsigned char *table)
 {
 	__mmask64 here = _mm512_mask_cmpeq_epi8_mask(trails, w->before, bytes(lead));
 
@@ -132,20 +132,20 @@ INLINE vector map_lead(vector out, const struct window *w, unsigned char lead, u
 INLINE vector rows_of(vector lead, vector trail)
 {
 	return _mm512_ternarylogic_epi32(_mm512_slli_epi16(lead, 2), _mm512_srli_epi16(trail, 4),
-	                                 bytes(3), 0xd8);
+					 bytes(3), 0xd8);
 }
 
 INLINE vector map_rows(vector out, const struct window *w, __mmask64 trails)
 {
 	vector place = rows_of(w->before, w->here), at, change;
 	__mmask64 here = _mm512_mask_cmplt_epu8_mask(
-	        trails, _mm512_sub_epi8(w->before, bytes(0xc2)), bytes(0x1e));
+		trails, _mm512_sub_epi8(w->before, bytes(0xc2)), bytes(0x1e));
 
 	at = _mm512_permutex2var_epi8(load_vector(row_kind), place, load_vector(row_kind + 64));
 	at = _mm512_ternarylogic_epi32(at, w->here, bytes(15), 0xf8);
 	change = _mm512_permutex2var_epi8(load_vector(row_trail), at, load_vector(row_trail + 64));
 	change = _mm512_mask_mov_epi8(change, _mm512_movepi8_mask(at),
-	                              bytes((unsigned char)LAST_KIND_TRAIL));
+				      bytes((unsigned char)LAST_KIND_TRAIL));
 	out = _mm512_mask_add_epi8(out, here, out, change);
 	out = map_lead(out, w, 0xcf, 0x8f);
 	out = map_lead(out, w, 0xd1, 0xa0);
@@ -228,7 +228,7 @@ INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *
 	if (scripts & E1_PAIRS) {
 		here = _mm512_mask_cmpeq_epi8_mask(trails, w->before2, bytes(0xe1));
 		here = _mm512_mask_cmpeq_epi8_mask(here, _mm512_and_si512(w->before, bytes(0xfc)),
-		                                   bytes(0xb8));
+						   bytes(0xb8));
 		out = _mm512_mask_sub_epi8(out, here, out, _mm512_and_si512(out, bytes(1)));
 	}
 	if (scripts & SHARP_S) { /* its trail is in trail_c3 */
@@ -246,7 +246,7 @@ INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *
 static bool is_supported(void)
 {
 	return x86_has(X86_BMI1 | X86_BMI2 | X86_AVX2 | X86_AVX512F | X86_AVX512BW,
-	               X86_AVX512_VBMI | X86_AVX512_VBMI2, X86_STATE_AVX512);
+		       X86_AVX512_VBMI | X86_AVX512_VBMI2, X86_STATE_AVX512);
 }
 
 #include "text/upper-loops.h"

@@ -158,7 +158,7 @@ bool upper_changes(const unsigned char *in, const unsigned char *end)
 }
 
 size_t upper_map_characters(const unsigned char **in, const unsigned char *until,
-                            const unsigned char *end, unsigned char *out)
+			    const unsigned char *end, unsigned char *out)
 {
 	const unsigned char *from = *in;
 	unsigned char *to = out;
@@ -177,8 +177,8 @@ size_t upper_map_characters(const unsigned char **in, const unsigned char *until
 			continue;
 		}
 		code_point = length == 2   ? (from[0] & 0x1fu) << 6 | (from[1] & 0x3f)
-		             : length == 3 ? decode(from, 3)
-		                           : decode(from, 4);
+			     : length == 3 ? decode(from, 3)
+					   : decode(from, 4);
 		written = map_code_point(code_point, to);
 		/* Overlong ones are malformed, which changes nothing about those that pass. */
 		if (written == 0 || !second_fits(from[0], from[1])) {

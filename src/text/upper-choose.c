@@ -8,12 +8,12 @@
 #define WORTH_CHOOSING ((size_t)32 << 10)
 
 const struct upper_version *const upper_versions[] = {
-        &upper_portable,
+	&upper_portable,
 #ifdef __x86_64__
-        &upper_avx2,
-        &upper_avx512,
+	&upper_avx2,
+	&upper_avx512,
 #endif
-        NULL,
+	NULL,
 };
 
 static const struct upper_version *find_fastest(void)

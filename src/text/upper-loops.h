@@ -71,11 +71,11 @@ INLINE uint64_t first_bits(size_t n)
 INLINE struct window load_window(const unsigned char *in)
 {
 	return (struct window){
-	        .before2 = load_vector(in - 2),
-	        .before = load_vector(in - 1),
-	        .here = load_vector(in),
-	        .next = load_vector(in + 1),
-	        .next2 = load_vector(in + 2),
+		.before2 = load_vector(in - 2),
+		.before = load_vector(in - 1),
+		.here = load_vector(in),
+		.next = load_vector(in + 1),
+		.next2 = load_vector(in + 2),
 	};
 }
 
@@ -94,7 +94,7 @@ INLINE size_t whole_characters(const unsigned char *in, size_t n)
  * what comes from the first on that does change. Leads from E2 on, and C2, and what is no
  * character, no loop touches. */
 static NOINLINE uint64_t find_changing(const unsigned char *block, const unsigned char *end,
-                                       uint64_t found)
+				       uint64_t found)
 {
 	for (; found; found &= found - 1) {
 		const unsigned char *in = block + __builtin_ctzll(found);
@@ -107,7 +107,7 @@ static NOINLINE uint64_t find_changing(const unsigned char *block, const unsigne
 }
 
 INLINE uint64_t find_changing_foreign(const struct text *t, const struct window *w,
-                                      unsigned int scripts)
+				      unsigned int scripts)
 {
 	uint64_t found = find_foreign(w, scripts);
 
@@ -140,7 +140,7 @@ INLINE struct text run(struct text t, unsigned int scripts)
 
 		if (found || t.in > until) {
 			size_t n = found ? (size_t)__builtin_ctzll(found)
-			                 : whole_characters(t.in, BLOCK);
+					 : whole_characters(t.in, BLOCK);
 
 			store_first(&t, n, out, dropped, scripts & DOTLESS_I);
 			return t;

@@ -32,4 +32,4 @@ extern const struct upper_version *const upper_versions[];
 
 /* As upper_feed(), by the version given. */
 size_t upper_feed_by(const struct upper_version *version, struct upper *upper, const void *in,
-                     size_t length, void *out);
+		     size_t length, void *out);

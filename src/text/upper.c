@@ -9,7 +9,7 @@
 /* What is pending and as many bytes of in as complete its sequence (or show that none comes of it).
  * Returns how many bytes of in that took; *out is moved on. */
 static size_t feed_pending(struct upper *upper, const unsigned char *in, size_t length,
-                           unsigned char **out)
+			   unsigned char **out)
 {
 	unsigned char bytes[sizeof(upper->pending) + 1];
 	size_t held = upper->pending_length, taken = 0, found, missing;
@@ -57,7 +57,7 @@ static size_t unfinished(const unsigned char *in, size_t length)
 }
 
 size_t upper_feed_by(const struct upper_version *version, struct upper *upper, const void *in,
-                     size_t length, void *out)
+		     size_t length, void *out)
 {
 	const unsigned char *from = in, *end = from + length;
 	unsigned char *to = out;

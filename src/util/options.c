@@ -46,9 +46,9 @@ int options_init(struct options *options, int argc, char **argv, const struct op
 		int kind = argument_kind(&rows[i]);
 
 		long_options[i] = (struct option){
-		        .name = rows[i].name,
-		        .has_arg = kind,
-		        .val = FIRST_LONG_VALUE + (int)i,
+			.name = rows[i].name,
+			.has_arg = kind,
+			.val = FIRST_LONG_VALUE + (int)i,
 		};
 		if (has_letter(&rows[i])) {
 			*letter++ = (char)rows[i].id;
@@ -58,11 +58,11 @@ int options_init(struct options *options, int argc, char **argv, const struct op
 	}
 
 	*options = (struct options){
-	        .argc = argc,
-	        .argv = argv,
-	        .rows = rows,
-	        .long_options = long_options,
-	        .letters = letters,
+		.argc = argc,
+		.argv = argv,
+		.rows = rows,
+		.long_options = long_options,
+		.letters = letters,
 	};
 	opterr = 0;
 	optind = 0; /* glibc: begin anew */
@@ -95,8 +95,8 @@ static int explain(struct options *options, int failure, const char *word)
 		/* A known name, wrongly used: without its argument, or with one it does not take.
 		 */
 		snprintf(options->error, sizeof(options->error), "--%s: %s",
-		         options->rows[optopt - FIRST_LONG_VALUE].name,
-		         failure == ':' ? why : "takes no argument");
+			 options->rows[optopt - FIRST_LONG_VALUE].name,
+			 failure == ':' ? why : "takes no argument");
 	} else if (optopt) {
 		snprintf(options->error, sizeof(options->error), "-%c: %s", optopt, why);
 	} else {
@@ -104,7 +104,7 @@ static int explain(struct options *options, int failure, const char *word)
 		size_t length = strcspn(word, "=");
 
 		snprintf(options->error, sizeof(options->error), "%.*s: %s",
-		         (int)(length < 128 ? length : 128), word, why);
+			 (int)(length < 128 ? length : 128), word, why);
 	}
 	return OPTIONS_INVALID;
 }
@@ -112,7 +112,7 @@ static int explain(struct options *options, int failure, const char *word)
 int options_next(struct options *options)
 {
 	int value = getopt_long(options->argc, options->argv, options->letters,
-	                        options->long_options, NULL);
+				options->long_options, NULL);
 
 	options->argument = optarg;
 	if (value == -1) {
@@ -132,7 +132,7 @@ int options_next(struct options *options)
 int options_reject(struct options *options, const char *why)
 {
 	snprintf(options->error, sizeof(options->error), "--%s%s%.128s: %s", options->name,
-	         options->argument ? "=" : "", options->argument ? options->argument : "", why);
+		 options->argument ? "=" : "", options->argument ? options->argument : "", why);
 	return OPTIONS_INVALID;
 }
 

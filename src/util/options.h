@@ -16,7 +16,7 @@ struct option_row {
 	const char *name; /* the long name, without dashes */
 	int id;           /* what options_next() returns; a letter is its short form too */
 	const char
-	        *argument; /* what --help calls the argument, "[=COUNT]" if optional, NULL: none */
+		*argument; /* what --help calls the argument, "[=COUNT]" if optional, NULL: none */
 	const char *help;  /* what it does; lines are split at '\n' */
 };
 

@@ -53,11 +53,11 @@ static const struct {
 	const char *name;
 	uint64_t usec;
 } time_units[] = {
-        {"us", 1},      {"usec", 1},    {"\u00b5s", 1},    {"\u03bcs", 1},     {"ms", MSEC},
-        {"msec", MSEC}, {"s", SEC},     {"sec", SEC},      {"second", SEC},    {"seconds", SEC},
-        {"m", MIN},     {"min", MIN},   {"minute", MIN},   {"minutes", MIN},   {"h", HOUR},
-        {"hr", HOUR},   {"hour", HOUR}, {"hours", HOUR},   {"d", DAY},         {"day", DAY},
-        {"days", DAY},  {"w", 7 * DAY}, {"week", 7 * DAY}, {"weeks", 7 * DAY}, {"", SEC},
+	{"us", 1},      {"usec", 1},    {"\u00b5s", 1},    {"\u03bcs", 1},     {"ms", MSEC},
+	{"msec", MSEC}, {"s", SEC},     {"sec", SEC},      {"second", SEC},    {"seconds", SEC},
+	{"m", MIN},     {"min", MIN},   {"minute", MIN},   {"minutes", MIN},   {"h", HOUR},
+	{"hr", HOUR},   {"hour", HOUR}, {"hours", HOUR},   {"d", DAY},         {"day", DAY},
+	{"days", DAY},  {"w", 7 * DAY}, {"week", 7 * DAY}, {"weeks", 7 * DAY}, {"", SEC},
 };
 
 /* The unit at *text; moves *text behind it. */

@@ -74,7 +74,7 @@ void report(int priority, const char *format, ...)
 		length = snprintf(whole, sizeof(whole), "<%d>%s\n", priority, line);
 	else
 		length = snprintf(whole, sizeof(whole), "%.32s: %s\n",
-		                  program_invocation_short_name, line);
+				  program_invocation_short_name, line);
 	/* One write, so that lines of several processes do not mix; there is nowhere to say it
 	 * failed. */
 	(void)descriptor_write_all(STDERR_FILENO, whole, (size_t)length);

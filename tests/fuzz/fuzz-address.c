@@ -37,8 +37,8 @@ static void turn_round(const char *text)
 	REQUIRE(strcmp(print(&again, second), first) == 0, "%s, then %s", first, second);
 	if (address.any.sa_family != AF_INET6 || !address_get_ipv4(&address, &ipv4))
 		REQUIRE(again.length == address.length &&
-		                memcmp(&again.storage, &address.storage, address.length) == 0,
-		        "%s, from %s", first, text);
+				memcmp(&again.storage, &address.storage, address.length) == 0,
+			"%s, from %s", first, text);
 }
 
 /* As accept(2) or recvmsg(2) leave it: any bytes, as many as they say. */
@@ -46,8 +46,8 @@ static void look_at(const uint8_t *bytes, size_t size)
 {
 	static const sa_family_t families[] = {AF_INET, AF_INET6, AF_UNIX, AF_VSOCK, AF_UNSPEC};
 	static const socklen_t lengths[] = {sizeof(struct sockaddr_in), sizeof(struct sockaddr_in6),
-	                                    sizeof(struct sockaddr_un) + 1,
-	                                    sizeof(struct sockaddr_vm), 0};
+					    sizeof(struct sockaddr_un) + 1,
+					    sizeof(struct sockaddr_vm), 0};
 	_cleanup_free_ struct address *address = calloc(1, sizeof(*address));
 	struct input input = {bytes, size};
 	unsigned kind = input_below(&input, 5);

@@ -27,7 +27,7 @@ static void feed(struct session *session, const uint8_t *piece, size_t length, b
 
 	REQUIRE(room, "no memory");
 	r = end ? exchange_finish(&session->exchange, &session->options, room, &n)
-	        : exchange_feed(&session->exchange, &session->options, piece, length, room, &n);
+		: exchange_feed(&session->exchange, &session->options, piece, length, room, &n);
 	REQUIRE(n <= exchange_room(&session->options, length), "%zu bytes", n);
 	REQUIRE(session->length + n <= sizeof(session->reply), "%zu bytes", n);
 	REQUIRE(session->error == 0 || (r == 0 && n == 0), "answered after an error");
@@ -74,8 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	reference_make(&expected, &session.options, &whole);
 	REQUIRE(session.length == expected.length &&
-	                memcmp(session.reply, expected.reply, expected.length) == 0,
-	        "%zu bytes, not %zu", session.length, expected.length);
+			memcmp(session.reply, expected.reply, expected.length) == 0,
+		"%zu bytes, not %zu", session.length, expected.length);
 	REQUIRE((session.error < 0) == expected.bad, "error %d", session.error);
 	reference_free(&expected);
 	return 0;

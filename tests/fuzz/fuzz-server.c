@@ -32,10 +32,10 @@ static const struct {
 	in_port_t port;
 	bool is_welcome;
 } sources[] = {
-        {"10.0.0.1", 40000, true},         {"10.0.0.2", 1024, true}, {"127.0.0.1", 5000, true},
-        {"10.0.0.1", 1023, false},         {"10.0.0.1", 0, false},   {"10.0.0.3", PLAY_PORT, true},
-        {"10.0.0.3", PLAY_PORT + 1, true}, {"0.1.2.3", 4000, false}, {"224.0.0.251", 5353, false},
-        {"255.255.255.255", 4000, false},
+	{"10.0.0.1", 40000, true},         {"10.0.0.2", 1024, true}, {"127.0.0.1", 5000, true},
+	{"10.0.0.1", 1023, false},         {"10.0.0.1", 0, false},   {"10.0.0.3", PLAY_PORT, true},
+	{"10.0.0.3", PLAY_PORT + 1, true}, {"0.1.2.3", 4000, false}, {"224.0.0.251", 5353, false},
+	{"255.255.255.255", 4000, false},
 };
 
 static const struct {
@@ -43,11 +43,11 @@ static const struct {
 	in_port_t port;
 	bool is_welcome;
 } sources6[] = {
-        {"2001:db8::1", 40000, true},      {"2001:db8::2", 40000, true},
-        {"::ffff:10.0.0.1", 40000, true},  {"::1", 5000, true},
-        {"2001:db8::1", 19, false},        {"2001:db8::1", PLAY_PORT, true},
-        {"::ffff:0.0.0.1", 5000, false},   {"ff02::1", 5000, false},
-        {"::ffff:224.0.0.1", 5000, false}, {"::", 5000, false},
+	{"2001:db8::1", 40000, true},      {"2001:db8::2", 40000, true},
+	{"::ffff:10.0.0.1", 40000, true},  {"::1", 5000, true},
+	{"2001:db8::1", 19, false},        {"2001:db8::1", PLAY_PORT, true},
+	{"::ffff:0.0.0.1", 5000, false},   {"ff02::1", 5000, false},
+	{"::ffff:224.0.0.1", 5000, false}, {"::", 5000, false},
 };
 
 static struct address make_address(int family, const char *host, in_port_t port)
@@ -98,7 +98,7 @@ static struct address choose_source(int family, bool *ret_is_welcome)
 		return choose_unix(ret_is_welcome);
 	*ret_is_welcome = family == AF_INET ? sources[i].is_welcome : sources6[i].is_welcome;
 	return family == AF_INET ? make_address(family, sources[i].host, sources[i].port)
-	                         : make_address(family, sources6[i].host, sources6[i].port);
+				 : make_address(family, sources6[i].host, sources6[i].port);
 }
 
 /* The address that was asked; of IPv4 to a socket of IPv6 it is IPv4's. */
@@ -138,7 +138,7 @@ static size_t choose_length(void)
 	return scale < 128   ? scale % 40
 	       : scale < 200 ? scale * 17
 	       : scale < 250 ? scale * 150
-	                     : 200000;
+			     : 200000;
 }
 
 #define TEXT_MAX 200000
@@ -219,25 +219,25 @@ static void act_fault(void)
 		enum world_call call;
 		unsigned errors[8];
 	} rows[] = {
-	        {WORLD_ACCEPT,
-	         {EINTR, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EPROTO}},
-	        {WORLD_RECV,
-	         {EINTR, EAGAIN, ECONNRESET, ETIMEDOUT, ENOMEM, EHOSTUNREACH, EINTR, EINTR}},
-	        {WORLD_SEND,
-	         {EINTR, EAGAIN, ECONNRESET, EPIPE, ENOBUFS, ENOMEM, EHOSTUNREACH, ETIMEDOUT}},
-	        {WORLD_SHUTDOWN,
-	         {ENOTCONN, ENOTCONN, ENOTCONN, ENOTCONN, ENOTCONN, ENOTCONN, ENOBUFS, ENOBUFS}},
-	        {WORLD_RECVMMSG,
-	         {EINTR, EAGAIN, ECONNREFUSED, ENOMEM, EHOSTUNREACH, ENETDOWN, EAGAIN, EMSGSIZE}},
-	        {WORLD_SENDMMSG,
-	         {EINTR, EAGAIN, ECONNREFUSED, ENOBUFS, EINVAL, EMSGSIZE, EPERM, EIO}},
-	        {WORLD_SENDMSG,
-	         {EINTR, EAGAIN, ECONNREFUSED, ENOBUFS, EINVAL, EADDRNOTAVAIL, EPERM, EMSGSIZE}},
-	        {WORLD_POLL, {EINTR, ETIME, EINTR, ETIME, EINTR, ETIME, EINTR, ETIME}},
-	        {WORLD_EPOLL_CTL, {ENOMEM, ENOSPC, ENOMEM, ENOSPC, ENOMEM, ENOSPC, ENOMEM, ENOSPC}},
-	        {WORLD_EPOLL_WAIT, {EINTR, EINTR, EINTR, EINTR, EINTR, EINTR, EINTR, EINTR}},
-	        {WORLD_NOTIFY, {ENOBUFS, EPERM, EAGAIN, ENOBUFS, ENOBUFS, EPERM, EPERM, EPERM}},
-	        {WORLD_ALLOCATE, {ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM}},
+		{WORLD_ACCEPT,
+		 {EINTR, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EPROTO}},
+		{WORLD_RECV,
+		 {EINTR, EAGAIN, ECONNRESET, ETIMEDOUT, ENOMEM, EHOSTUNREACH, EINTR, EINTR}},
+		{WORLD_SEND,
+		 {EINTR, EAGAIN, ECONNRESET, EPIPE, ENOBUFS, ENOMEM, EHOSTUNREACH, ETIMEDOUT}},
+		{WORLD_SHUTDOWN,
+		 {ENOTCONN, ENOTCONN, ENOTCONN, ENOTCONN, ENOTCONN, ENOTCONN, ENOBUFS, ENOBUFS}},
+		{WORLD_RECVMMSG,
+		 {EINTR, EAGAIN, ECONNREFUSED, ENOMEM, EHOSTUNREACH, ENETDOWN, EAGAIN, EMSGSIZE}},
+		{WORLD_SENDMMSG,
+		 {EINTR, EAGAIN, ECONNREFUSED, ENOBUFS, EINVAL, EMSGSIZE, EPERM, EIO}},
+		{WORLD_SENDMSG,
+		 {EINTR, EAGAIN, ECONNREFUSED, ENOBUFS, EINVAL, EADDRNOTAVAIL, EPERM, EMSGSIZE}},
+		{WORLD_POLL, {EINTR, ETIME, EINTR, ETIME, EINTR, ETIME, EINTR, ETIME}},
+		{WORLD_EPOLL_CTL, {ENOMEM, ENOSPC, ENOMEM, ENOSPC, ENOMEM, ENOSPC, ENOMEM, ENOSPC}},
+		{WORLD_EPOLL_WAIT, {EINTR, EINTR, EINTR, EINTR, EINTR, EINTR, EINTR, EINTR}},
+		{WORLD_NOTIFY, {ENOBUFS, EPERM, EAGAIN, ENOBUFS, ENOBUFS, EPERM, EPERM, EPERM}},
+		{WORLD_ALLOCATE, {ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM}},
 	};
 	unsigned row = input_below(&input, sizeof(rows) / sizeof(rows[0]));
 

@@ -18,7 +18,7 @@
 
 /* Each piece in memory of its own size, so that a read or write beyond it is seen. */
 static size_t map_in_pieces(const struct upper_version *version, const uint8_t *text, size_t length,
-                            size_t piece, uint8_t *out)
+			    size_t piece, uint8_t *out)
 {
 	struct upper upper = {0};
 	size_t written = 0;
@@ -39,7 +39,7 @@ static size_t map_in_pieces(const struct upper_version *version, const uint8_t *
 }
 
 static void require_same(const struct upper_version *version, const uint8_t *text, size_t length,
-                         size_t piece)
+			 size_t piece)
 {
 	_cleanup_free_ uint8_t *expected = malloc(UPPER_ROOM(length));
 	_cleanup_free_ uint8_t *out = malloc(UPPER_ROOM(length) + UPPER_SLACK);
@@ -50,7 +50,7 @@ static void require_same(const struct upper_version *version, const uint8_t *tex
 	wanted = upper_map_characters(&in, text + length, text + length, expected);
 	written = map_in_pieces(version, text, length, piece, out);
 	REQUIRE(written == wanted && memcmp(out, expected, wanted) == 0,
-	        "%s: %zu bytes in pieces of %zu", version->name, length, piece);
+		"%s: %zu bytes in pieces of %zu", version->name, length, piece);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

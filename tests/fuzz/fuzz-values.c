@@ -57,8 +57,8 @@ static void check_number(const char *text)
 		REQUIRE(number == UNTOUCHED, "%s: touched", text);
 	else
 		REQUIRE(parse_size(text, 0, UINT64_MAX, &size) == 0 && size == number &&
-		                number == strtoull(text, NULL, 10),
-		        "%s: %" PRIu64, text, number);
+				number == strtoull(text, NULL, 10),
+			"%s: %" PRIu64, text, number);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

@@ -26,13 +26,13 @@ struct server_options play_options(void)
 	extern const struct service service;
 
 	return (struct server_options){
-	        .exchange = exchange_options_default(&service),
-	        .workers = 1,
-	        .connections_max = SIZE_MAX,
-	        .connections_max_per_source = ADMISSION_ANY,
-	        .idle_timeout = PARSE_INFINITY,
-	        .exit_idle_time = PARSE_INFINITY,
-	        .drain_timeout = 5000000,
+		.exchange = exchange_options_default(&service),
+		.workers = 1,
+		.connections_max = SIZE_MAX,
+		.connections_max_per_source = ADMISSION_ANY,
+		.idle_timeout = PARSE_INFINITY,
+		.exit_idle_time = PARSE_INFINITY,
+		.drain_timeout = 5000000,
 	};
 }
 
@@ -67,12 +67,12 @@ enum act {
 };
 
 static const enum act endings[PLAY_ENDINGS][5] = {
-        [PLAY_PEERS_END] = {ACT_PEERS_END, ACT_ALL_ARE_CLOSED, ACT_STOP},
-        [PLAY_STOP_THEN_END] = {ACT_STOP, ACT_PEERS_END},
-        [PLAY_STOP_AND_WAIT] = {ACT_STOP, ACT_HOUR, ACT_STOP},
-        [PLAY_STOP_TWICE] = {ACT_STOP, ACT_STOP},
-        [PLAY_SILENCE] = {ACT_HOUR, ACT_SILENT_ARE_CLOSED, ACT_STOP, ACT_STOP},
-        [PLAY_PEERS_END_SILENCE] = {ACT_PEERS_END, ACT_ALL_ARE_CLOSED, ACT_HOUR, ACT_STOP},
+	[PLAY_PEERS_END] = {ACT_PEERS_END, ACT_ALL_ARE_CLOSED, ACT_STOP},
+	[PLAY_STOP_THEN_END] = {ACT_STOP, ACT_PEERS_END},
+	[PLAY_STOP_AND_WAIT] = {ACT_STOP, ACT_HOUR, ACT_STOP},
+	[PLAY_STOP_TWICE] = {ACT_STOP, ACT_STOP},
+	[PLAY_SILENCE] = {ACT_HOUR, ACT_SILENT_ARE_CLOSED, ACT_STOP, ACT_STOP},
+	[PLAY_PEERS_END_SILENCE] = {ACT_PEERS_END, ACT_ALL_ARE_CLOSED, ACT_HOUR, ACT_STOP},
 };
 
 /* Returns whether it made something happen. */
@@ -146,7 +146,7 @@ static void add_endpoint(int fd, int family, enum endpoint_kind kind, const char
 
 	REQUIRE(copy, "no memory");
 	stage.endpoints.items[stage.endpoints.count++] =
-	        (struct endpoint){.fd = fd, .family = family, .kind = kind, .name = copy};
+		(struct endpoint){.fd = fd, .family = family, .kind = kind, .name = copy};
 }
 
 /* Of the first life, or again of the next. */
@@ -158,11 +158,11 @@ static void open_sockets(const struct play *play)
 		in_port_t port;
 		enum endpoint_kind endpoint;
 	} rows[PLAY_HANDED_OVER] = {
-	        [PLAY_TCP] = {WORLD_LISTENER, AF_INET6, PLAY_PORT, ENDPOINT_LISTENING},
-	        [PLAY_UNIX] = {WORLD_LISTENER, AF_UNIX, 0, ENDPOINT_LISTENING},
-	        [PLAY_UDP4] = {WORLD_DATAGRAM, AF_INET, PLAY_PORT + 1, ENDPOINT_DATAGRAM},
-	        [PLAY_UDP6] = {WORLD_DATAGRAM, AF_INET6, PLAY_PORT, ENDPOINT_DATAGRAM},
-	        [PLAY_UNIX_DATAGRAM] = {WORLD_DATAGRAM, AF_UNIX, 0, ENDPOINT_DATAGRAM},
+		[PLAY_TCP] = {WORLD_LISTENER, AF_INET6, PLAY_PORT, ENDPOINT_LISTENING},
+		[PLAY_UNIX] = {WORLD_LISTENER, AF_UNIX, 0, ENDPOINT_LISTENING},
+		[PLAY_UDP4] = {WORLD_DATAGRAM, AF_INET, PLAY_PORT + 1, ENDPOINT_DATAGRAM},
+		[PLAY_UDP6] = {WORLD_DATAGRAM, AF_INET6, PLAY_PORT, ENDPOINT_DATAGRAM},
+		[PLAY_UNIX_DATAGRAM] = {WORLD_DATAGRAM, AF_UNIX, 0, ENDPOINT_DATAGRAM},
 	};
 
 	for (unsigned i = 0; i < PLAY_HANDED_OVER; i++) {
@@ -182,13 +182,13 @@ static void open_endpoints(const struct play *play)
 	const struct address unnamed = {.length = sizeof(sa_family_t), .any.sa_family = AF_UNIX};
 
 	stage.endpoints.items =
-	        calloc(PLAY_SOCKETS + world.stored_count, sizeof(*stage.endpoints.items));
+		calloc(PLAY_SOCKETS + world.stored_count, sizeof(*stage.endpoints.items));
 	REQUIRE(stage.endpoints.items, "no memory");
 	stage.endpoints.activation = stage.lives == 0 ? play->activation : ACTIVATION_SYSTEMD;
 	open_sockets(play);
 	if (stage.lives == 0 && play->sockets & 1U << PLAY_HANDED_OVER)
 		add_endpoint(world_connect(-1, &unnamed, SIZE_MAX)->fd, AF_UNIX, ENDPOINT_CONNECTED,
-		             "handed over");
+			     "handed over");
 	for (unsigned i = 0; i < world.stored_count; i++) {
 		add_endpoint(world.stored[i].fd, AF_UNIX, ENDPOINT_STORED, world.stored[i].name);
 		world.stored[i].fd = -1;
@@ -204,17 +204,17 @@ static void check_status(void)
 	for (unsigned why = 0; why < REFUSAL_COUNT; why++)
 		reasons += status->refused[why];
 	REQUIRE(reasons == status->connections_refused + status->datagrams_refused, "%d reasons",
-	        (int)reasons);
+		(int)reasons);
 	/* One that could not be restored is refused after all. */
 	REQUIRE(status->connections_served <= world.served, "%d served, not %d",
-	        (int)status->connections_served, (int)world.served);
+		(int)status->connections_served, (int)world.served);
 	REQUIRE(status->connections_served + status->connections_refused == world.accepted,
-	        "%d served, %d refused, %d accepted", (int)status->connections_served,
-	        (int)status->connections_refused, (int)world.accepted);
+		"%d served, %d refused, %d accepted", (int)status->connections_served,
+		(int)status->connections_refused, (int)world.accepted);
 	REQUIRE(status->bytes_in == world.bytes_in, "%d bytes in, not %d", (int)status->bytes_in,
-	        (int)world.bytes_in);
+		(int)world.bytes_in);
 	REQUIRE(status->bytes_out == world.bytes_out, "%d bytes out, not %d",
-	        (int)status->bytes_out, (int)world.bytes_out);
+		(int)status->bytes_out, (int)world.bytes_out);
 	world_check_datagrams();
 }
 

@@ -8,7 +8,7 @@
 
 /* Appends the upper case of one whole text. */
 static void append_upper(struct reference *reference, const uint8_t *text, size_t length,
-                         bool finish)
+			 bool finish)
 {
 	struct upper upper = {0};
 	char *end = reference->reply + reference->length;
@@ -20,7 +20,7 @@ static void append_upper(struct reference *reference, const uint8_t *text, size_
 }
 
 static void make_stream(struct reference *reference, const struct exchange_options *options,
-                        const struct conversation *conversation)
+			const struct conversation *conversation)
 {
 	if (options->once && conversation->first_read > 0) {
 		append_upper(reference, conversation->request, conversation->first_read, true);
@@ -31,7 +31,7 @@ static void make_stream(struct reference *reference, const struct exchange_optio
 }
 
 static void make_line(struct reference *reference, const struct exchange_options *options,
-                      const struct conversation *conversation)
+		      const struct conversation *conversation)
 {
 	const uint8_t *next = conversation->request, *end = next + conversation->length;
 
@@ -54,7 +54,7 @@ static void make_line(struct reference *reference, const struct exchange_options
 }
 
 static void make_length(struct reference *reference, const struct exchange_options *options,
-                        const struct conversation *conversation)
+			const struct conversation *conversation)
 {
 	size_t at = 0;
 
@@ -70,9 +70,9 @@ static void make_length(struct reference *reference, const struct exchange_optio
 		header = reference->length;
 		reference->length += FRAMING_HEADER_SIZE;
 		append_upper(reference, conversation->request + at + FRAMING_HEADER_SIZE, length,
-		             true);
+			     true);
 		framing_write_header((unsigned char *)reference->reply + header,
-		                     (uint32_t)(reference->length - header - FRAMING_HEADER_SIZE));
+				     (uint32_t)(reference->length - header - FRAMING_HEADER_SIZE));
 		at += FRAMING_HEADER_SIZE + length;
 		reference->done = options->once;
 	}
@@ -81,10 +81,10 @@ static void make_length(struct reference *reference, const struct exchange_optio
 }
 
 void reference_make(struct reference *ret_reference, const struct exchange_options *options,
-                    const struct conversation *conversation)
+		    const struct conversation *conversation)
 {
 	*ret_reference = (struct reference){
-	        .reply = malloc(2 * UPPER_ROOM(conversation->length)),
+		.reply = malloc(2 * UPPER_ROOM(conversation->length)),
 	};
 	REQUIRE(ret_reference->reply, "no memory");
 	if (conversation->length == 0) {

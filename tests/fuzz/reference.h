@@ -28,5 +28,5 @@ struct reference {
 };
 
 void reference_make(struct reference *ret_reference, const struct exchange_options *options,
-                    const struct conversation *conversation);
+		    const struct conversation *conversation);
 void reference_free(struct reference *reference);

@@ -70,7 +70,7 @@ static struct address make_address(const char *text)
 static void connect_all(void)
 {
 	static const char *const hosts[] = {"[2001:db8::1]:4000", "[2001:db8::2]:4000",
-	                                    "[2001:db8::1]:4001", "[2001:db8:0:1::1]:4000"};
+					    "[2001:db8::1]:4001", "[2001:db8:0:1::1]:4000"};
 
 	for (unsigned i = 0; i < 4; i++) {
 		struct address address = make_address(hosts[i]);
@@ -89,8 +89,8 @@ static void send_all(size_t from, size_t length)
 static void datagrams(void)
 {
 	struct world_message message = {.from = make_address("10.0.0.1:4000"),
-	                                .to = make_address("192.0.2.1:1"),
-	                                .is_welcome = true};
+					.to = make_address("192.0.2.1:1"),
+					.is_welcome = true};
 
 	world_datagram(play_descriptor(PLAY_UDP4), &message, request, 60000);
 	message.segment = 100;
@@ -133,13 +133,13 @@ static bool script(bool is_idle)
 static unsigned sweep_server(enum framing framing, unsigned fail_count)
 {
 	struct play play = {
-	        .options = play_options(),
-	        .activation = ACTIVATION_SYSTEMD,
-	        .sockets = (1U << PLAY_SOCKETS) - 1,
-	        .ending = PLAY_STOP_THEN_END,
-	        .begin = 1000000,
-	        .script = script,
-	        .fail_count = fail_count,
+		.options = play_options(),
+		.activation = ACTIVATION_SYSTEMD,
+		.sockets = (1U << PLAY_SOCKETS) - 1,
+		.ending = PLAY_STOP_THEN_END,
+		.begin = 1000000,
+		.script = script,
+		.fail_count = fail_count,
 	};
 	unsigned n = 0;
 
@@ -179,18 +179,18 @@ static unsigned count_descriptors(void)
 }
 
 static void check_filtered(int out, const struct exchange_options *options, int r,
-                           enum filter_failure failure)
+			   enum filter_failure failure)
 {
 	static char reply[3 * sizeof(request)];
 	const struct conversation conversation = {
-	        .request = request, .length = sizeof(request), .ended = true};
+		.request = request, .length = sizeof(request), .ended = true};
 	struct reference reference;
 	ssize_t n = pread(out, reply, sizeof(reply), 0);
 
 	reference_make(&reference, options, &conversation);
 	REQUIRE(n >= 0 && (size_t)n <= reference.length &&
-	                memcmp(reply, reference.reply, (size_t)n) == 0,
-	        "wrong answer");
+			memcmp(reply, reference.reply, (size_t)n) == 0,
+		"wrong answer");
 	if (world.has_failed)
 		REQUIRE(r == -ENOMEM && failure == FILTER_MEMORY, "%d", r);
 	else
@@ -214,8 +214,8 @@ static unsigned sweep_filter(enum framing framing, unsigned fail_count)
 
 		REQUIRE(++n < FAILURES_MAX, "no end of allocations");
 		REQUIRE(lseek(in, 0, SEEK_SET) == 0 && lseek(out, 0, SEEK_SET) == 0 &&
-		                ftruncate(out, 0) == 0,
-		        "%s", strerror(errno));
+				ftruncate(out, 0) == 0,
+			"%s", strerror(errno));
 		begin(n, fail_count);
 		r = filter_run(in, out, &options, &failure);
 		world.is_serving = false;
@@ -227,7 +227,7 @@ static unsigned sweep_filter(enum framing framing, unsigned fail_count)
 }
 
 static int find(const struct endpoint_address *addresses, size_t count, unsigned fail_at,
-                unsigned fail_count)
+		unsigned fail_count)
 {
 	char error[ENDPOINTS_ERROR_MAX] = "";
 	struct endpoints endpoints = {.count = 77};
@@ -263,9 +263,9 @@ static unsigned sweep_endpoints(bool handed_over, unsigned fail_count)
 		REQUIRE(++n < FAILURES_MAX, "no end of allocations");
 		if (handed_over) {
 			REQUIRE(setenv("LISTEN_PID", name, 1) == 0 &&
-			                setenv("LISTEN_FDS", "2", 1) == 0 &&
-			                setenv("LISTEN_FDNAMES", "one:two", 1) == 0,
-			        "no memory");
+					setenv("LISTEN_FDS", "2", 1) == 0 &&
+					setenv("LISTEN_FDNAMES", "one:two", 1) == 0,
+				"no memory");
 			for (int i = 0; i < 2; i++) {
 				int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 

@@ -74,7 +74,7 @@ void world_check_control(void)
 	REQUIRE(!control.is_used, "sd-event is left");
 	for (unsigned i = 0; i < SOURCES_MAX; i++)
 		REQUIRE(!control.sources[i].is_used || control.sources[i].on_signal,
-		        "a timer is left");
+			"a timer is left");
 	memset(&control, 0, sizeof(control));
 }
 
@@ -104,9 +104,9 @@ int __wrap_sd_event_default(sd_event **ret_event)
 		return -ENOMEM;
 	REQUIRE(!control.is_used, "a second one");
 	control = (struct sd_event){
-	        .is_used = true,
-	        .fd = world_open(WORLD_CONTROL, 0, 0),
-	        .state = SD_EVENT_INITIAL,
+		.is_used = true,
+		.fd = world_open(WORLD_CONTROL, 0, 0),
+		.state = SD_EVENT_INITIAL,
 	};
 	*ret_event = &control;
 	return 1;
@@ -160,29 +160,29 @@ static int add_source(sd_event *event, struct sd_event_source source, sd_event_s
 }
 
 int __wrap_sd_event_add_time(sd_event *event, sd_event_source **ret_source, clockid_t clock,
-                             uint64_t usec, uint64_t accuracy, sd_event_time_handler_t handler,
-                             void *userdata);
+			     uint64_t usec, uint64_t accuracy, sd_event_time_handler_t handler,
+			     void *userdata);
 int __wrap_sd_event_add_time(sd_event *event, sd_event_source **ret_source, clockid_t clock,
-                             uint64_t usec, uint64_t accuracy, sd_event_time_handler_t handler,
-                             void *userdata)
+			     uint64_t usec, uint64_t accuracy, sd_event_time_handler_t handler,
+			     void *userdata)
 {
 	(void)accuracy;
 	REQUIRE(clock == CLOCK_MONOTONIC, "clock %d", (int)clock);
 	return add_source(event,
-	                  (struct sd_event_source){
-	                          .deadline = usec, .on_time = handler, .userdata = userdata},
-	                  ret_source);
+			  (struct sd_event_source){
+				  .deadline = usec, .on_time = handler, .userdata = userdata},
+			  ret_source);
 }
 
 int __wrap_sd_event_add_signal(sd_event *event, sd_event_source **ret_source, int number,
-                               sd_event_signal_handler_t handler, void *userdata);
+			       sd_event_signal_handler_t handler, void *userdata);
 int __wrap_sd_event_add_signal(sd_event *event, sd_event_source **ret_source, int number,
-                               sd_event_signal_handler_t handler, void *userdata)
+			       sd_event_signal_handler_t handler, void *userdata)
 {
 	return add_source(event,
-	                  (struct sd_event_source){
-	                          .number = number, .on_signal = handler, .userdata = userdata},
-	                  ret_source);
+			  (struct sd_event_source){
+				  .number = number, .on_signal = handler, .userdata = userdata},
+			  ret_source);
 }
 
 int __wrap_sd_event_source_set_time(sd_event_source *source, uint64_t usec);

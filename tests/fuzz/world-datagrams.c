@@ -93,10 +93,10 @@ void world_inherit_datagrams(int fd, int before)
 static void *add_control(struct msghdr *header, int level, int type, size_t length)
 {
 	struct cmsghdr *control =
-	        (struct cmsghdr *)((char *)header->msg_control + header->msg_controllen);
+		(struct cmsghdr *)((char *)header->msg_control + header->msg_controllen);
 
 	*control = (struct cmsghdr){
-	        .cmsg_level = level, .cmsg_type = type, .cmsg_len = CMSG_LEN(length)};
+		.cmsg_level = level, .cmsg_type = type, .cmsg_len = CMSG_LEN(length)};
 	header->msg_controllen += CMSG_SPACE(length);
 	return CMSG_DATA(control);
 }
@@ -114,8 +114,8 @@ static void add_pktinfo(struct msghdr *header, int family, const struct address 
 	}
 	if (address_get_ipv4(to, &ipv4)) {
 		struct in_pktinfo info = {.ipi_ifindex = 2,
-		                          .ipi_spec_dst.s_addr = htonl(ipv4),
-		                          .ipi_addr.s_addr = htonl(ipv4)};
+					  .ipi_spec_dst.s_addr = htonl(ipv4),
+					  .ipi_addr.s_addr = htonl(ipv4)};
 
 		memcpy(add_control(header, IPPROTO_IP, IP_PKTINFO, sizeof(info)), &info,
 		       sizeof(info));
@@ -129,9 +129,9 @@ static void add_requests(const struct message *message, size_t length)
 	do {
 		REQUIRE(request_count < REQUESTS_MAX, "too many requests");
 		requests[request_count++] = (struct request){
-		        .message = message,
-		        .bytes = message->bytes + at,
-		        .length = length - at < segment ? length - at : segment,
+			.message = message,
+			.bytes = message->bytes + at,
+			.length = length - at < segment ? length - at : segment,
 		};
 		at += segment;
 	} while (at < length);
@@ -170,9 +170,9 @@ static void deliver(struct message *message, struct mmsghdr *into)
 }
 
 int __wrap_recvmmsg(int fd, struct mmsghdr *into, unsigned count, int flags,
-                    struct timespec *timeout);
+		    struct timespec *timeout);
 int __wrap_recvmmsg(int fd, struct mmsghdr *into, unsigned count, int flags,
-                    struct timespec *timeout)
+		    struct timespec *timeout)
 {
 	WORLD_INSIDE;
 	struct message *next = next_of(fd);
@@ -250,11 +250,11 @@ static bool has_right_source(const struct request *request, const struct msghdr 
 	if (own.length == 0 || request->message->is.to.length == 0)
 		return had_fault || request->message->is.to.length == 0 ||
 		       (request->message->is.to.any.sa_family == AF_INET6 &&
-		        IN6_IS_ADDR_MULTICAST(&request->message->is.to.in6.sin6_addr));
+			IN6_IS_ADDR_MULTICAST(&request->message->is.to.in6.sin6_addr));
 	if (address_get_ipv4(&own, &ipv4))
 		return address_get_ipv4(&request->message->is.to, &asked) && asked == ipv4;
 	return memcmp(&own.in6.sin6_addr, &request->message->is.to.in6.sin6_addr,
-	              sizeof(own.in6.sin6_addr)) == 0;
+		      sizeof(own.in6.sin6_addr)) == 0;
 }
 
 static bool may_be_answered(const struct request *request)
@@ -275,7 +275,7 @@ static void take_reply(int fd, const struct msghdr *header, const uint8_t *bytes
 		    is_reply_to(&requests[i], bytes, length))
 			request = &requests[i];
 	REQUIRE(request, "%zu bytes to somebody who did not ask for them, or did elsewhere",
-	        length);
+		length);
 	request->is_answered = true;
 	answered++;
 	world.bytes_out += length;
@@ -299,8 +299,8 @@ static void take_message(int fd, const struct msghdr *header)
 
 	REQUIRE(header->msg_iovlen == 1, "parts");
 	REQUIRE(segment == 0 || (left > segment && left <= 64 * segment && left <= 65507 &&
-	                         world_look(fd, WORLD_DATAGRAM)->family != AF_UNIX),
-	        "%zu bytes in segments of %zu", left, segment);
+				 world_look(fd, WORLD_DATAGRAM)->family != AF_UNIX),
+		"%zu bytes in segments of %zu", left, segment);
 	do {
 		size_t length = segment > 0 && segment < left ? segment : left;
 
@@ -406,9 +406,9 @@ void world_check_datagrams(void)
 		cut += requests[i].message->is.is_welcome && requests[i].message->is.is_cut;
 	}
 	REQUIRE(status->datagrams_answered == answered, "%d answers, not %d",
-	        (int)status->datagrams_answered, (int)answered);
+		(int)status->datagrams_answered, (int)answered);
 	REQUIRE(answered + status->datagrams_refused == request_count, "%d of %u datagrams",
-	        (int)(answered + status->datagrams_refused), request_count);
+		(int)(answered + status->datagrams_refused), request_count);
 	REQUIRE(wrong == unwelcome, "%d were not welcome, not %d", (int)wrong, (int)unwelcome);
 	REQUIRE(status->refused[REFUSAL_TOO_LARGE] >= cut, "%d were cut", (int)cut);
 	REQUIRE(had_fault || status->refused[REFUSAL_SEND_FAILED] == 0, "lost without a fault");

@@ -73,5 +73,5 @@ int __wrap_sd_listen_fds_with_names(int unset, char ***ret_names);
 int __wrap_sd_listen_fds_with_names(int unset, char ***ret_names)
 {
 	return world_allocation_fails() ? -ENOMEM
-	                                : __real_sd_listen_fds_with_names(unset, ret_names);
+					: __real_sd_listen_fds_with_names(unset, ret_names);
 }

@@ -39,9 +39,9 @@ static struct world_stored *find(const char *name)
 }
 
 int __wrap_sd_pid_notify_with_fds(pid_t pid, int unset, const char *state, const int *fds,
-                                  unsigned count);
+				  unsigned count);
 int __wrap_sd_pid_notify_with_fds(pid_t pid, int unset, const char *state, const int *fds,
-                                  unsigned count)
+				  unsigned count)
 {
 	WORLD_INSIDE;
 	static const char before[] = "FDSTORE=1\nFDNAME=";
@@ -101,9 +101,9 @@ void world_begin_life(void)
 	world.rounds = world.waste = 0;
 	for (unsigned i = 0; i < world.stored_count; i++) {
 		struct world_peer *peer =
-		        world_is_fake(world.stored[i].fd)
-		                ? world_look(world.stored[i].fd, WORLD_CONNECTION)->peer
-		                : NULL;
+			world_is_fake(world.stored[i].fd)
+				? world_look(world.stored[i].fd, WORLD_CONNECTION)->peer
+				: NULL;
 
 		if (!peer)
 			continue;

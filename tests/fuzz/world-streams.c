@@ -31,7 +31,7 @@ struct world_peer *world_connect(int listener, const struct address *address, si
 		return NULL;
 	world.peer_count++;
 	*peer = (struct world_peer){
-	        .listener = listener, .fd = -1, .address = *address, .room = room};
+		.listener = listener, .fd = -1, .address = *address, .room = room};
 	if (listener < 0) {
 		peer->fd = world_open(WORLD_CONNECTION, address->any.sa_family, 0);
 		world_look(peer->fd, WORLD_CONNECTION)->peer = peer;
@@ -78,7 +78,7 @@ uint32_t world_stream_events(const struct world_descriptor *descriptor)
 
 	if (descriptor->kind == WORLD_LISTENER)
 		return next_of(WORLD_FIRST_FD + (int)(descriptor - world.descriptors)) ? EPOLLIN
-		                                                                       : 0;
+										       : 0;
 	if (peer->delivered < peer->sent || peer->has_ended || peer->was_reset)
 		events |= EPOLLIN;
 	if (peer->room > 0 || peer->was_reset)
@@ -95,10 +95,10 @@ uint32_t world_stream_events(const struct world_descriptor *descriptor)
 static void make_reference(struct reference *ret_reference, const struct world_peer *peer)
 {
 	const struct conversation conversation = {
-	        .request = peer->request,
-	        .length = peer->delivered,
-	        .first_read = peer->first_read,
-	        .ended = peer->end_is_seen,
+		.request = peer->request,
+		.length = peer->delivered,
+		.first_read = peer->first_read,
+		.ended = peer->end_is_seen,
 	};
 
 	reference_make(ret_reference, world.exchange, &conversation);
@@ -113,10 +113,10 @@ static bool check_reply(const struct world_peer *peer, bool *ret_is_over)
 
 	make_reference(&reference, peer);
 	REQUIRE(peer->received <= reference.length &&
-	                (peer->received == 0 ||
-	                 memcmp(peer->reply, reference.reply, peer->received) == 0),
-	        "wrong answer to peer %d: %zu bytes, of %zu", (int)(peer - world.peers),
-	        peer->received, reference.length);
+			(peer->received == 0 ||
+			 memcmp(peer->reply, reference.reply, peer->received) == 0),
+		"wrong answer to peer %d: %zu bytes, of %zu", (int)(peer - world.peers),
+		peer->received, reference.length);
 	is_all = peer->received == reference.length;
 	*ret_is_over = reference.done;
 	reference_free(&reference);
@@ -140,16 +140,16 @@ void world_close_peer(struct world_peer *peer)
 	peer->is_closed = true;
 	if (!peer->was_served) {
 		REQUIRE(peer->is_restored || (peer->delivered == 0 && peer->received == 0),
-		        "refused too late");
+			"refused too late");
 		return;
 	}
 	if (peer->is_excused || world.is_finishing || !world.is_serving || was_silent(peer))
 		return;
 	REQUIRE(is_over && is_all, "closed peer %d, which has %zu bytes", (int)(peer - world.peers),
-	        peer->received);
+		peer->received);
 	REQUIRE(peer->end_is_seen && peer->delivered == peer->sent,
-	        "closed peer %d with %zu bytes unread", (int)(peer - world.peers),
-	        peer->sent - peer->delivered);
+		"closed peer %d with %zu bytes unread", (int)(peer - world.peers),
+		peer->sent - peer->delivered);
 }
 
 static void check_quiet(const struct world_peer *peer)
@@ -162,11 +162,11 @@ static void check_quiet(const struct world_peer *peer)
 		return;
 	REQUIRE(peer->fd >= 0, "peer %d waits in the backlog", (int)(peer - world.peers));
 	REQUIRE(peer->delivered == peer->sent, "peer %d has %zu bytes unread",
-	        (int)(peer - world.peers), peer->sent - peer->delivered);
+		(int)(peer - world.peers), peer->sent - peer->delivered);
 	REQUIRE(is_all || peer->is_excused, "peer %d got %zu bytes only", (int)(peer - world.peers),
-	        peer->received);
+		peer->received);
 	REQUIRE(!peer->has_ended && !peer->was_reset, "peer %d was left open",
-	        (int)(peer - world.peers));
+		(int)(peer - world.peers));
 }
 
 void world_check_streams(bool is_quiet)
@@ -316,7 +316,7 @@ int __wrap_shutdown(int fd, int how)
 		return 0;
 	REQUIRE(how == SHUT_WR && !peer->is_shut, "how %d", how);
 	REQUIRE((is_over && is_all) || peer->is_excused, "ended peer %d, which has %zu bytes",
-	        (int)(peer - world.peers), peer->received);
+		(int)(peer - world.peers), peer->received);
 	peer->is_shut = true;
 	peer->shut_at = world.now;
 	return world_has_fault(WORLD_SHUTDOWN) ? -1 : 0;

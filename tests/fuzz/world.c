@@ -27,7 +27,7 @@ void world_end(void)
 {
 	for (unsigned i = 0; i < world.descriptor_count; i++)
 		REQUIRE(world.descriptors[i].kind == WORLD_CLOSED, "descriptor %u of kind %d", i,
-		        (int)world.descriptors[i].kind);
+			(int)world.descriptors[i].kind);
 	world_check_control();
 	REQUIRE(world.stored_count == 0, "something is stored");
 	world_free_streams();
@@ -96,7 +96,7 @@ int world_open(enum world_kind kind, int family, in_port_t port)
 
 	REQUIRE(next < WORLD_DESCRIPTORS, "too many descriptors");
 	world.descriptors[next] =
-	        (struct world_descriptor){.kind = kind, .family = family, .port = port};
+		(struct world_descriptor){.kind = kind, .family = family, .port = port};
 	return WORLD_FIRST_FD + (int)next;
 }
 
@@ -107,7 +107,7 @@ struct world_descriptor *world_look(int fd, enum world_kind kind)
 	REQUIRE(world_is_fake(fd) && fd < WORLD_FIRST_FD + (int)world.descriptor_count, "%d", fd);
 	if (kind != WORLD_NOTHING)
 		REQUIRE(descriptor->kind == kind, "descriptor %d is of kind %d, not %d",
-		        fd - WORLD_FIRST_FD, (int)descriptor->kind, (int)kind);
+			fd - WORLD_FIRST_FD, (int)descriptor->kind, (int)kind);
 	return descriptor;
 }
 
@@ -130,8 +130,8 @@ static uint32_t events_of(const struct world_descriptor *descriptor)
 		break;
 	case WORLD_DATAGRAM:
 		events = world_has_datagram(WORLD_FIRST_FD + (int)(descriptor - world.descriptors))
-		                 ? EPOLLIN
-		                 : 0;
+				 ? EPOLLIN
+				 : 0;
 		break;
 	case WORLD_NOTHING:
 	case WORLD_EPOLL:
@@ -171,7 +171,7 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int maximum, int timeo
 		return __real_epoll_wait(fd, events, maximum, timeout);
 	(void)world_look(fd, WORLD_EPOLL);
 	REQUIRE(++world.rounds < ROUNDS_MAX && ++world.waste < WASTE_MAX,
-	        "turns around itself: %u rounds, %u for nothing", world.rounds, world.waste);
+		"turns around itself: %u rounds, %u for nothing", world.rounds, world.waste);
 	(void)world.step(false);
 	while ((count = collect(events, maximum)) == 0 && timeout != 0) {
 		REQUIRE(world.step(true), "waits for what never comes");
@@ -190,7 +190,7 @@ static int fail(int error)
 }
 
 static int change_wait(struct world_descriptor *descriptor, int operation,
-                       const struct epoll_event *event)
+		       const struct epoll_event *event)
 {
 	bool is_waited_for = descriptor->is_waited_for;
 

@@ -195,7 +195,7 @@ struct world_message {
 	unsigned segment;
 };
 void world_datagram(int fd, const struct world_message *message, const uint8_t *bytes,
-                    size_t length);
+		    size_t length);
 bool world_has_datagram(int fd);
 void world_check_datagrams(void);
 void world_free_datagrams(void);

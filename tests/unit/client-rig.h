@@ -78,8 +78,8 @@ static inline void *rig_serve(void *argument)
 static inline int rig_bind(int type, struct address *ret_address)
 {
 	struct address any = {
-	        .length = sizeof(any.in),
-	        .in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}},
+		.length = sizeof(any.in),
+		.in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}},
 	};
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 
@@ -98,16 +98,16 @@ static inline int rig_file(const char *name)
 
 /* Starts a server of a type and a character, and a client that will ask it text. */
 static inline void rig_open(struct rig *rig, int type, void (*serve)(struct rig *, int),
-                            const char *text, size_t length)
+			    const char *text, size_t length)
 {
 	*rig = (struct rig){
-	        .arguments = {.timeout_usec = 5000000},
-	        .input = rig_file("input"),
-	        .output = rig_file("output"),
-	        .errors = rig_file("errors"),
-	        .serve = serve,
-	        .kept = -1,
-	        .random = 88172645463325252,
+		.arguments = {.timeout_usec = 5000000},
+		.input = rig_file("input"),
+		.output = rig_file("output"),
+		.errors = rig_file("errors"),
+		.serve = serve,
+		.kept = -1,
+		.random = 88172645463325252,
 	};
 	ck_assert_int_eq(write(rig->input, text, length), (ssize_t)length);
 	ck_assert_int_eq(lseek(rig->input, 0, SEEK_SET), 0);
@@ -118,9 +118,9 @@ static inline void rig_open(struct rig *rig, int type, void (*serve)(struct rig 
 
 	rig->client.arguments = &rig->arguments;
 	rig->client.target = (struct target){
-	        .addresses = &rig->addresses[1],
-	        .count = 1,
-	        .text = "server",
+		.addresses = &rig->addresses[1],
+		.count = 1,
+		.text = "server",
 	};
 	rig->client.questions.input = &rig->client.input;
 	ck_assert_int_eq(input_init(&rig->client.input, rig->input, 65507), 0);

@@ -28,10 +28,10 @@ static size_t finish(struct service_state *state, void *out)
 }
 
 const struct service rig_tripling = {
-        .name = "tripling",
-        .growth = 3,
-        .feed = triple,
-        .finish = finish,
+	.name = "tripling",
+	.growth = 3,
+	.feed = triple,
+	.finish = finish,
 };
 
 void rig_open(struct rig *rig, const struct service *s)
@@ -50,11 +50,11 @@ void rig_open_limited(struct rig *rig, const struct service *s, uint32_t rate, b
 		ck_assert_int_eq(rate_new(rate, &rig->rate), 0);
 	limits = (struct datagram_limits){rig->rate, spare_loopback};
 	ck_assert_int_eq(streams_init(&rig->streams, &rig->loop, &rig->exchange, &rig->admission,
-	                              &rig->status),
-	                 0);
+				      &rig->status),
+			 0);
 	ck_assert_int_eq(
-	        datagrams_new(&rig->loop, &rig->exchange, &limits, &rig->status, &rig->datagrams),
-	        0);
+		datagrams_new(&rig->loop, &rig->exchange, &limits, &rig->status, &rig->datagrams),
+		0);
 }
 
 void rig_close(struct rig *rig)
@@ -112,7 +112,7 @@ struct address rig_serve(struct rig *rig, const char *host, int type)
 
 	ck_assert_int_ge(fd, 0);
 	rig_serve_fd(rig, fd, address.any.sa_family,
-	             type == SOCK_DGRAM ? ENDPOINT_DATAGRAM : ENDPOINT_LISTENING);
+		     type == SOCK_DGRAM ? ENDPOINT_DATAGRAM : ENDPOINT_LISTENING);
 	ck_assert_int_eq(socket_get_name(fd, &address), 0);
 	return address;
 }
@@ -169,14 +169,14 @@ void client_reset(struct client *client)
 	const struct linger at_once = {.l_onoff = 1};
 
 	ck_assert_int_eq(setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)),
-	                 0);
+			 0);
 	client_close(client);
 }
 
 void client_send(const struct client *client, const void *bytes, size_t length)
 {
 	ck_assert_int_eq(send(client->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT),
-	                 (ssize_t)length);
+			 (ssize_t)length);
 }
 
 size_t client_read(struct client *client)
@@ -245,8 +245,8 @@ void rig_connect(struct rig *rig, struct client *client, int way)
 
 	if (way == 0) {
 		ck_assert_int_eq(
-		        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
-		        0);
+			socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
+			0);
 		rig_serve_fd(rig, ends[0], AF_UNIX, ENDPOINT_CONNECTED);
 		client_open(client, ends[1]);
 		return;

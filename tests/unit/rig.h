@@ -34,7 +34,7 @@ struct rig {
 /* Makes the parts, with no socket yet. Nothing is limited, if not said. */
 void rig_open(struct rig *rig, const struct service *service);
 void rig_open_limited(struct rig *rig, const struct service *service, uint32_t rate,
-                      bool spare_loopback);
+		      bool spare_loopback);
 void rig_close(struct rig *rig);
 
 /* Opens a socket on an address of this machine, with a port of the kernel's choosing, and has it

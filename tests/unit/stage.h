@@ -71,7 +71,7 @@ static inline void stage_enter(const struct stage *stage)
 	copies[0] = stage->input < 0 ? -1 : fcntl(stage->input, F_DUPFD, STAGE_HIGH);
 	for (int i = 0; i < stage->count; i++)
 		copies[1 + i] =
-		        stage->passed[i] < 0 ? -1 : fcntl(stage->passed[i], F_DUPFD, STAGE_HIGH);
+			stage->passed[i] < 0 ? -1 : fcntl(stage->passed[i], F_DUPFD, STAGE_HIGH);
 	stage_put(copies[0], STDIN_FILENO);
 	if (stage->no_output)
 		(void)close(STDOUT_FILENO);
@@ -91,8 +91,8 @@ static inline void stage_enter(const struct stage *stage)
 
 /* Runs play on the stage; it writes what it finds to out. Text is all of that. */
 static inline const char *stage_run(const struct stage *stage,
-                                    void (*play)(int out, const void *userdata),
-                                    const void *userdata, char text[static STAGE_TEXT_MAX])
+				    void (*play)(int out, const void *userdata),
+				    const void *userdata, char text[static STAGE_TEXT_MAX])
 {
 	size_t length = 0;
 	ssize_t n;
@@ -116,6 +116,6 @@ static inline const char *stage_run(const struct stage *stage,
 	close(ends[0]);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x: %s",
-	              (unsigned)status, text);
+		      (unsigned)status, text);
 	return text;
 }

@@ -23,9 +23,9 @@ static const struct address untouched = {.length = 3};
 static void check_untouched(const char *text, const struct address *address)
 {
 	ck_assert_msg(address->length == untouched.length &&
-	                      memcmp(&address->storage, &untouched.storage,
-	                             sizeof(untouched.storage)) == 0,
-	              "\"%s\": the output was touched", text);
+			      memcmp(&address->storage, &untouched.storage,
+				     sizeof(untouched.storage)) == 0,
+		      "\"%s\": the output was touched", text);
 }
 
 static struct address parsed(const char *text)
@@ -44,30 +44,30 @@ START_TEST(parses_and_prints_internet_addresses)
 		int family, port;
 		const char *printed, *host;
 	} rows[] = {
-	        {"12000", AF_INET6, 12000, "[::]:12000", "::"},
-	        {"1", AF_INET6, 1, "[::]:1", "::"},
-	        {"65535", AF_INET6, 65535, "[::]:65535", "::"},
-	        {"127.0.0.1:12000", AF_INET, 12000, "127.0.0.1:12000", "127.0.0.1"},
-	        {"0.0.0.0:1", AF_INET, 1, "0.0.0.0:1", "0.0.0.0"},
-	        {"255.255.255.255:65535", AF_INET, 65535, "255.255.255.255:65535",
-	         "255.255.255.255"},
-	        {"[::1]:12000", AF_INET6, 12000, "[::1]:12000", "::1"},
-	        {"[::]:80", AF_INET6, 80, "[::]:80", "::"},
-	        {"[2001:DB8:0:0:0:0:0:1]:80", AF_INET6, 80, "[2001:db8::1]:80", "2001:db8::1"},
-	        {"[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535", AF_INET6, 65535,
-	         "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535",
-	         "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
-	        /* IPv4 in IPv6 clothes is printed as what it is. */
-	        {"[::ffff:127.0.0.1]:12000", AF_INET6, 12000, "127.0.0.1:12000", "127.0.0.1"},
-	        {"[::ffff:0:127.0.0.1]:12000", AF_INET6, 12000, "[::ffff:0:7f00:1]:12000",
-	         "::ffff:0:7f00:1"},
-	        /* A zone by name or index, in either place. */
-	        {"[fe80::1%lo]:12000", AF_INET6, 12000, "[fe80::1%lo]:12000", "fe80::1%lo"},
-	        {"[fe80::1]:12000%lo", AF_INET6, 12000, "[fe80::1%lo]:12000", "fe80::1%lo"},
-	        {"[fe80::1%4294967295]:12000", AF_INET6, 12000, "[fe80::1%4294967295]:12000",
-	         "fe80::1%4294967295"},
-	        {"[fe80::1]:65535%4294967295", AF_INET6, 65535, "[fe80::1%4294967295]:65535",
-	         "fe80::1%4294967295"},
+		{"12000", AF_INET6, 12000, "[::]:12000", "::"},
+		{"1", AF_INET6, 1, "[::]:1", "::"},
+		{"65535", AF_INET6, 65535, "[::]:65535", "::"},
+		{"127.0.0.1:12000", AF_INET, 12000, "127.0.0.1:12000", "127.0.0.1"},
+		{"0.0.0.0:1", AF_INET, 1, "0.0.0.0:1", "0.0.0.0"},
+		{"255.255.255.255:65535", AF_INET, 65535, "255.255.255.255:65535",
+		 "255.255.255.255"},
+		{"[::1]:12000", AF_INET6, 12000, "[::1]:12000", "::1"},
+		{"[::]:80", AF_INET6, 80, "[::]:80", "::"},
+		{"[2001:DB8:0:0:0:0:0:1]:80", AF_INET6, 80, "[2001:db8::1]:80", "2001:db8::1"},
+		{"[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535", AF_INET6, 65535,
+		 "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535",
+		 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
+		/* IPv4 in IPv6 clothes is printed as what it is. */
+		{"[::ffff:127.0.0.1]:12000", AF_INET6, 12000, "127.0.0.1:12000", "127.0.0.1"},
+		{"[::ffff:0:127.0.0.1]:12000", AF_INET6, 12000, "[::ffff:0:7f00:1]:12000",
+		 "::ffff:0:7f00:1"},
+		/* A zone by name or index, in either place. */
+		{"[fe80::1%lo]:12000", AF_INET6, 12000, "[fe80::1%lo]:12000", "fe80::1%lo"},
+		{"[fe80::1]:12000%lo", AF_INET6, 12000, "[fe80::1%lo]:12000", "fe80::1%lo"},
+		{"[fe80::1%4294967295]:12000", AF_INET6, 12000, "[fe80::1%4294967295]:12000",
+		 "fe80::1%4294967295"},
+		{"[fe80::1]:65535%4294967295", AF_INET6, 65535, "[fe80::1%4294967295]:65535",
+		 "fe80::1%4294967295"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -76,7 +76,7 @@ START_TEST(parses_and_prints_internet_addresses)
 
 		ck_assert_int_eq(address.any.sa_family, rows[i].family);
 		ck_assert_uint_eq(address.length, rows[i].family == AF_INET ? sizeof(address.in)
-		                                                            : sizeof(address.in6));
+									    : sizeof(address.in6));
 		ck_assert_int_eq(address_port(&address), rows[i].port);
 		ck_assert_ptr_eq(address_print(&address, text), text);
 		ck_assert_str_eq(text, rows[i].printed);
@@ -104,82 +104,82 @@ END_TEST
 START_TEST(refuses_what_is_no_address)
 {
 	static const char *const texts[] = {
-	        /* ports */
-	        "",
-	        "0",
-	        "65536",
-	        "18446744073709563616", /* 2^64 + 12000 */
-	        "-1",
-	        "+1",
-	        " 12000",
-	        "12000 ",
-	        "http",
-	        "127.0.0.1:0",
-	        "127.0.0.1:65536",
-	        "127.0.0.1:",
-	        "127.0.0.1:x",
-	        "[::1]:0",
-	        "[::1]:65536",
-	        "[::1]:",
-	        /* IPv4 */
-	        "127.0.0.1",
-	        ":12000",
-	        "127.0.0:12000",
-	        "127.0.0.256:12000",
-	        "127.0.0.1.2:12000",
-	        "0127.0.0.1:12000",
-	        "127.0.0.1000:12000",
-	        "255.255.255.2555:12000",
-	        "localhost:12000",
-	        "*:12000",
-	        "127.0.0.1:12000:1",
-	        /* IPv6 */
-	        "::1",
-	        "::1:12000",
-	        "[",
-	        "[]:12000",
-	        "[]",
-	        "[::1",
-	        "[::1]",
-	        "[::1]12000",
-	        "[::1]]:12000",
-	        "[[::1]]:12000",
-	        "[::1::]:12000",
-	        "[:::]:12000",
-	        "[12345::]:12000",
-	        "[127.0.0.1]:12000",
-	        "[::1]:12000]",
-	        "[::1]:12000:1",
-	        "[%lo]:12000",
-	        "[fe80::1%]:12000",
-	        "[fe80::1%0]:12000",
-	        "[fe80::1%4294967296]:12000",
-	        "[fe80::1%no-such-interface]:12000",
-	        "[fe80::1%lo%lo]:12000",
-	        "[fe80::1%lo]:12000%lo",
-	        "[fe80::1]:12000%",
-	        "[fe80::1]:%lo",
-	        "[fe80::1]:12000%lo%lo",
-	        "[fe80::1%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]:1",
-	        "[fe80::1]:1%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-	        "[::1]:000000000000000000000000000000000000000000000000000000012000",
-	        /* AF_UNIX */
-	        "@",
-	        "run/x.sock",
-	        "./x.sock",
-	        /* vsock */
-	        "vsock:",
-	        "vsock::",
-	        "vsock:2",
-	        "vsock:2:",
-	        "vsock:x:1",
-	        "vsock::x",
-	        "vsock:4294967296:1",
-	        "vsock::4294967296",
-	        "vsock:2:1:1",
-	        "vsock: 2:1",
-	        "vsock:00000000000000000000000000000002:1",
-	        "vsock",
+		/* ports */
+		"",
+		"0",
+		"65536",
+		"18446744073709563616", /* 2^64 + 12000 */
+		"-1",
+		"+1",
+		" 12000",
+		"12000 ",
+		"http",
+		"127.0.0.1:0",
+		"127.0.0.1:65536",
+		"127.0.0.1:",
+		"127.0.0.1:x",
+		"[::1]:0",
+		"[::1]:65536",
+		"[::1]:",
+		/* IPv4 */
+		"127.0.0.1",
+		":12000",
+		"127.0.0:12000",
+		"127.0.0.256:12000",
+		"127.0.0.1.2:12000",
+		"0127.0.0.1:12000",
+		"127.0.0.1000:12000",
+		"255.255.255.2555:12000",
+		"localhost:12000",
+		"*:12000",
+		"127.0.0.1:12000:1",
+		/* IPv6 */
+		"::1",
+		"::1:12000",
+		"[",
+		"[]:12000",
+		"[]",
+		"[::1",
+		"[::1]",
+		"[::1]12000",
+		"[::1]]:12000",
+		"[[::1]]:12000",
+		"[::1::]:12000",
+		"[:::]:12000",
+		"[12345::]:12000",
+		"[127.0.0.1]:12000",
+		"[::1]:12000]",
+		"[::1]:12000:1",
+		"[%lo]:12000",
+		"[fe80::1%]:12000",
+		"[fe80::1%0]:12000",
+		"[fe80::1%4294967296]:12000",
+		"[fe80::1%no-such-interface]:12000",
+		"[fe80::1%lo%lo]:12000",
+		"[fe80::1%lo]:12000%lo",
+		"[fe80::1]:12000%",
+		"[fe80::1]:%lo",
+		"[fe80::1]:12000%lo%lo",
+		"[fe80::1%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]:1",
+		"[fe80::1]:1%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"[::1]:000000000000000000000000000000000000000000000000000000012000",
+		/* AF_UNIX */
+		"@",
+		"run/x.sock",
+		"./x.sock",
+		/* vsock */
+		"vsock:",
+		"vsock::",
+		"vsock:2",
+		"vsock:2:",
+		"vsock:x:1",
+		"vsock::x",
+		"vsock:4294967296:1",
+		"vsock::4294967296",
+		"vsock:2:1:1",
+		"vsock: 2:1",
+		"vsock:00000000000000000000000000000002:1",
+		"vsock",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -198,10 +198,10 @@ START_TEST(parses_and_prints_vsock)
 		const char *text;
 		unsigned cid, port;
 	} rows[] = {
-	        {"vsock::12000", VMADDR_CID_ANY, 12000},
-	        {"vsock:2:12000", VMADDR_CID_HOST, 12000},
-	        {"vsock:1:0", VMADDR_CID_LOCAL, 0},
-	        {"vsock:4294967294:4294967295", UINT32_MAX - 1, UINT32_MAX},
+		{"vsock::12000", VMADDR_CID_ANY, 12000},
+		{"vsock:2:12000", VMADDR_CID_HOST, 12000},
+		{"vsock:1:0", VMADDR_CID_LOCAL, 0},
+		{"vsock:4294967294:4294967295", UINT32_MAX - 1, UINT32_MAX},
 	};
 	char text[ADDRESS_TEXT_MAX];
 
@@ -279,7 +279,7 @@ START_TEST(knows_the_longest_names)
 	ck_assert_int_eq(address_parse(long_name('/', PATH_ROOM, name), &address), -ENAMETOOLONG);
 	check_untouched(name, &address);
 	ck_assert_int_eq(address_parse(long_name('@', PATH_ROOM + 1, name), &address),
-	                 -ENAMETOOLONG);
+			 -ENAMETOOLONG);
 	check_untouched(name, &address);
 	ck_assert_int_eq(address_from_path("", &address), -EINVAL);
 	ck_assert_int_eq(address_from_path("@", &address), -EINVAL);
@@ -304,16 +304,16 @@ START_TEST(prints_any_name_of_a_peer)
 		size_t length;
 		const char *text;
 	} rows[] = {
-	        {"", 0, "unnamed"},
-	        {"\0a\0b", 4, "@a\\x00b"},
-	        {"\0\0", 2, "@\\x00"},
-	        {"\0", 1, "@"},
-	        {"\0@", 2, "@@"},
-	        {"/a b", 5, "/a\\x20b"},
-	        {"/a\nb\x7f\xff\\x", 9, "/a\\x0ab\\x7f\\xff\\x5cx"},
-	        {"/a\0behind", 9, "/a"},
-	        /* The kernel need not end a path with a zero. */
-	        {"/a", 2, "/a"},
+		{"", 0, "unnamed"},
+		{"\0a\0b", 4, "@a\\x00b"},
+		{"\0\0", 2, "@\\x00"},
+		{"\0", 1, "@"},
+		{"\0@", 2, "@@"},
+		{"/a b", 5, "/a\\x20b"},
+		{"/a\nb\x7f\xff\\x", 9, "/a\\x0ab\\x7f\\xff\\x5cx"},
+		{"/a\0behind", 9, "/a"},
+		/* The kernel need not end a path with a zero. */
+		{"/a", 2, "/a"},
 	};
 	char text[ADDRESS_TEXT_MAX];
 
@@ -376,15 +376,15 @@ START_TEST(finds_ipv4)
 		bool is_ipv4;
 		uint32_t ipv4;
 	} rows[] = {
-	        {"1.2.3.4:5", true, 0x01020304},
-	        {"255.0.0.255:5", true, 0xff0000ff},
-	        {"0.0.0.0:5", true, 0},
-	        {"[::ffff:1.2.3.4]:5", true, 0x01020304},
-	        {"[::1.2.3.4]:5", false, 0},
-	        {"[::1]:5", false, 0},
-	        {"[64:ff9b::1.2.3.4]:5", false, 0},
-	        {"/1.2.3.4:5", false, 0},
-	        {"vsock:16909060:5", false, 0},
+		{"1.2.3.4:5", true, 0x01020304},
+		{"255.0.0.255:5", true, 0xff0000ff},
+		{"0.0.0.0:5", true, 0},
+		{"[::ffff:1.2.3.4]:5", true, 0x01020304},
+		{"[::1.2.3.4]:5", false, 0},
+		{"[::1]:5", false, 0},
+		{"[64:ff9b::1.2.3.4]:5", false, 0},
+		{"/1.2.3.4:5", false, 0},
+		{"vsock:16909060:5", false, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -401,18 +401,18 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("address_parse", parses_and_prints_internet_addresses),
-	        UNIT_ONCE("address_parse", knows_zones),
-	        UNIT_ONCE("address_parse", refuses_what_is_no_address),
-	        UNIT_ONCE("address_parse", parses_and_prints_vsock),
-	        UNIT_ONCE("address_parse", parses_paths),
-	        UNIT_ONCE("address_parse", parses_abstract_names),
-	        UNIT_ONCE("address_parse", knows_the_longest_names),
-	        UNIT_ONCE("address_print", prints_any_name_of_a_peer),
-	        UNIT_ONCE("address_print", prints_the_longest_text),
-	        UNIT_ONCE("address_print", prints_no_address),
-	        UNIT_ONCE("address_get_ipv4", finds_ipv4),
-	        {0},
+		UNIT_ONCE("address_parse", parses_and_prints_internet_addresses),
+		UNIT_ONCE("address_parse", knows_zones),
+		UNIT_ONCE("address_parse", refuses_what_is_no_address),
+		UNIT_ONCE("address_parse", parses_and_prints_vsock),
+		UNIT_ONCE("address_parse", parses_paths),
+		UNIT_ONCE("address_parse", parses_abstract_names),
+		UNIT_ONCE("address_parse", knows_the_longest_names),
+		UNIT_ONCE("address_print", prints_any_name_of_a_peer),
+		UNIT_ONCE("address_print", prints_the_longest_text),
+		UNIT_ONCE("address_print", prints_no_address),
+		UNIT_ONCE("address_get_ipv4", finds_ipv4),
+		{0},
 	};
 
 	return unit_run("address", rows);

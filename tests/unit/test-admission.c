@@ -105,11 +105,11 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("admission_enter", admits_exactly_the_maximum),
-	        UNIT_ONCE("admission_enter", counts_by_source),
-	        UNIT_ONCE("admission_enter", has_no_source_for_other_families),
-	        UNIT_ONCE("admission_leave", forgets_sources_without_connections),
-	        {0},
+		UNIT_ONCE("admission_enter", admits_exactly_the_maximum),
+		UNIT_ONCE("admission_enter", counts_by_source),
+		UNIT_ONCE("admission_enter", has_no_source_for_other_families),
+		UNIT_ONCE("admission_leave", forgets_sources_without_connections),
+		{0},
 	};
 
 	return unit_run("admission", rows);

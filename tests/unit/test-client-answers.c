@@ -31,18 +31,18 @@ static const struct {
 	uint64_t count; /* whole answers */
 	bool inside;    /* at the end of what was taken */
 } cases[] = {
-        {"bytes as they are", FRAMING_STREAM, NULL, false, "A\nB\0C", 5, "A\nB", 1, true},
-        {"a line is ended", FRAMING_STREAM, NULL, true, "A\nB", 3, "A\nB\n", 1, true},
-        {"a whole line is not", FRAMING_STREAM, NULL, true, "A\n", 2, "A\n", 1, true},
-        {"behind a prefix", FRAMING_STREAM, "From: ", true, "AB", 2, "From: AB\n", 0, true},
-        {"lines", FRAMING_LINE, NULL, false, "A\n\nB\n", 5, "A\n\nB\n", 3, true},
-        {"messages become lines", FRAMING_LENGTH, NULL, false, "\0\0\0\2AB\0\0\0\0\0\0\0\1C", 15,
-         "AB\n\nC\n", 3, false},
-        {"each behind a prefix", FRAMING_LENGTH, "> ", true, "\0\0\0\1A\0\0\0\0", 9, "> A\n> \n", 2,
-         false},
-        {"half a message", FRAMING_LENGTH, NULL, false, "\0\0\0\4AB", 6, "AB", 0, true},
-        {"half a message, ended", FRAMING_LENGTH, NULL, true, "\0\0\0\4AB", 6, "AB\n", 0, true},
-        {"half a header", FRAMING_LENGTH, NULL, true, "\0\0", 2, "", 0, false},
+	{"bytes as they are", FRAMING_STREAM, NULL, false, "A\nB\0C", 5, "A\nB", 1, true},
+	{"a line is ended", FRAMING_STREAM, NULL, true, "A\nB", 3, "A\nB\n", 1, true},
+	{"a whole line is not", FRAMING_STREAM, NULL, true, "A\n", 2, "A\n", 1, true},
+	{"behind a prefix", FRAMING_STREAM, "From: ", true, "AB", 2, "From: AB\n", 0, true},
+	{"lines", FRAMING_LINE, NULL, false, "A\n\nB\n", 5, "A\n\nB\n", 3, true},
+	{"messages become lines", FRAMING_LENGTH, NULL, false, "\0\0\0\2AB\0\0\0\0\0\0\0\1C", 15,
+	 "AB\n\nC\n", 3, false},
+	{"each behind a prefix", FRAMING_LENGTH, "> ", true, "\0\0\0\1A\0\0\0\0", 9, "> A\n> \n", 2,
+	 false},
+	{"half a message", FRAMING_LENGTH, NULL, false, "\0\0\0\4AB", 6, "AB", 0, true},
+	{"half a message, ended", FRAMING_LENGTH, NULL, true, "\0\0\0\4AB", 6, "AB\n", 0, true},
+	{"half a header", FRAMING_LENGTH, NULL, true, "\0\0", 2, "", 0, false},
 };
 
 /* In pieces of one byte, of two… */
@@ -55,20 +55,20 @@ START_TEST(writes_the_same_however_it_comes)
 		_cleanup_(answers_free) struct answers answers;
 
 		ck_assert_int_eq(answers_init(&answers, fd, cases[_i].prefix, cases[_i].as_lines),
-		                 0);
+				 0);
 		answers_begin(&answers, cases[_i].framing);
 		for (size_t done = 0; done < length; done += piece)
 			ck_assert_int_eq(
-			        answers_take(&answers, cases[_i].taken + done,
-			                     length - done < piece ? length - done : piece),
-			        0);
+				answers_take(&answers, cases[_i].taken + done,
+					     length - done < piece ? length - done : piece),
+				0);
 		ck_assert_uint_eq(answers.received, length);
 		ck_assert_uint_eq(answers.count, cases[_i].count);
 		ck_assert_int_eq(answers.inside, cases[_i].inside);
 		ck_assert_int_eq(answers_end(&answers, false), 0);
 		/* The one with a zero within says how long it is. */
 		expect_file(fd, _i == 0 ? cases[_i].taken : cases[_i].written,
-		            _i == 0 ? length : written);
+			    _i == 0 ? length : written);
 	}
 }
 END_TEST
@@ -80,7 +80,7 @@ START_TEST(keeps_the_order_of_large_and_small)
 	_cleanup_(answers_free) struct answers answers;
 	size_t large = 200000, total = 2 * (4 + large) + 2 * (4 + 3);
 	_cleanup_free_ char *wire = malloc(total), *text = malloc(total),
-	                    *read_back = malloc(total);
+			    *read_back = malloc(total);
 	char *w = wire, *t = text;
 
 	for (int i = 0; i < 4; i++) {
@@ -176,14 +176,14 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("answers_take", writes_the_same_however_it_comes, 0,
-	                  sizeof(cases) / sizeof(cases[0])),
-	        UNIT_ONCE("answers_take", keeps_the_order_of_large_and_small),
-	        UNIT_ONCE("answers_end", writes_an_empty_answer_only_as_a_line),
-	        UNIT_ONCE("answers_begin", forgets_the_conversation_before),
-	        UNIT_ONCE("answers_take_datagram", writes_datagrams_as_lines),
-	        UNIT_ONCE("errors", keeps_the_error_of_writing),
-	        {.group = NULL},
+		UNIT_LOOP("answers_take", writes_the_same_however_it_comes, 0,
+			  sizeof(cases) / sizeof(cases[0])),
+		UNIT_ONCE("answers_take", keeps_the_order_of_large_and_small),
+		UNIT_ONCE("answers_end", writes_an_empty_answer_only_as_a_line),
+		UNIT_ONCE("answers_begin", forgets_the_conversation_before),
+		UNIT_ONCE("answers_take_datagram", writes_datagrams_as_lines),
+		UNIT_ONCE("errors", keeps_the_error_of_writing),
+		{.group = NULL},
 	};
 
 	return unit_run("client/answers", rows);

@@ -14,7 +14,7 @@
 
 /* Parses words, up to the first NULL. */
 static int parse(struct arguments *arguments, const char *const words[static WORDS_MAX],
-                 char error[static ARGUMENTS_ERROR_MAX])
+		 char error[static ARGUMENTS_ERROR_MAX])
 {
 	char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t) "uppercase-client"};
 	int argc = 1;
@@ -47,7 +47,7 @@ END_TEST
 START_TEST(takes_options_and_operands_in_any_order)
 {
 	static const char *const words[WORDS_MAX] = {"example", "--udp", "--retries=0",
-	                                             "7",       "-6",    "--quiet"};
+						     "7",       "-6",    "--quiet"};
 	_cleanup_(arguments_free) struct arguments arguments;
 	char error[ARGUMENTS_ERROR_MAX];
 
@@ -65,7 +65,7 @@ END_TEST
 START_TEST(takes_messages_in_their_order)
 {
 	static const char *const words[WORDS_MAX] = {
-	        "--message=a", "--once", "--message", "b", "--message=", "--timeout=infinity"};
+		"--message=a", "--once", "--message", "b", "--message=", "--timeout=infinity"};
 	_cleanup_(arguments_free) struct arguments arguments;
 	char error[ARGUMENTS_ERROR_MAX];
 
@@ -96,9 +96,9 @@ static const struct {
 	const char *words[WORDS_MAX];
 	enum arguments_action action;
 } actions[] = {
-        {{"--help", "--nosuch"}, ARGUMENTS_HELP},
-        {{"-h"}, ARGUMENTS_HELP},
-        {{"--udp", "--version", "a", "b", "c"}, ARGUMENTS_VERSION},
+	{{"--help", "--nosuch"}, ARGUMENTS_HELP},
+	{{"-h"}, ARGUMENTS_HELP},
+	{{"--udp", "--version", "a", "b", "c"}, ARGUMENTS_VERSION},
 };
 
 START_TEST(looks_no_further_behind_help_and_version)
@@ -112,11 +112,11 @@ START_TEST(looks_no_further_behind_help_and_version)
 END_TEST
 
 static const char *const wrong[][WORDS_MAX] = {
-        {"--nosuch"},          {"--framing=lines"}, {"--timeout=0"},
-        {"--timeout=-1s"},     {"--retries=many"},  {"--unix="},
-        {"--unix=/x", "host"}, {"--unix=/x", "-4"}, {"--unix=/x", "--tcp"},
-        {"--tcp", "--udp"},    {"-4", "-6"},        {"--udp", "--framing=stream"},
-        {"a", "1", "b"},
+	{"--nosuch"},          {"--framing=lines"}, {"--timeout=0"},
+	{"--timeout=-1s"},     {"--retries=many"},  {"--unix="},
+	{"--unix=/x", "host"}, {"--unix=/x", "-4"}, {"--unix=/x", "--tcp"},
+	{"--tcp", "--udp"},    {"-4", "-6"},        {"--udp", "--framing=stream"},
+	{"a", "1", "b"},
 };
 
 START_TEST(refuses)
@@ -134,14 +134,14 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("options", asks_localhost_by_default),
-	        UNIT_ONCE("options", takes_options_and_operands_in_any_order),
-	        UNIT_ONCE("options", takes_messages_in_their_order),
-	        UNIT_ONCE("options", takes_a_path),
-	        UNIT_LOOP("options", looks_no_further_behind_help_and_version, 0,
-	                  sizeof(actions) / sizeof(actions[0])),
-	        UNIT_LOOP("mistakes", refuses, 0, sizeof(wrong) / sizeof(wrong[0])),
-	        {.group = NULL},
+		UNIT_ONCE("options", asks_localhost_by_default),
+		UNIT_ONCE("options", takes_options_and_operands_in_any_order),
+		UNIT_ONCE("options", takes_messages_in_their_order),
+		UNIT_ONCE("options", takes_a_path),
+		UNIT_LOOP("options", looks_no_further_behind_help_and_version, 0,
+			  sizeof(actions) / sizeof(actions[0])),
+		UNIT_LOOP("mistakes", refuses, 0, sizeof(wrong) / sizeof(wrong[0])),
+		{.group = NULL},
 	};
 
 	return unit_run("client/arguments", rows);

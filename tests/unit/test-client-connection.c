@@ -22,8 +22,8 @@ static int bind_any(int family, int type, struct address *ret_address)
 
 	if (family == AF_INET)
 		any = (struct address){
-		        .length = sizeof(any.in),
-		        .in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}},
+			.length = sizeof(any.in),
+			.in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}},
 		};
 	ck_assert_int_eq(bind(fd, &any.any, any.length), 0);
 	ck_assert_int_eq(socket_get_name(fd, ret_address), 0);
@@ -133,12 +133,12 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("connection_open", connects, 0, 2),
-	        UNIT_LOOP("connection_open", says_that_nobody_is_there, 0, 2),
-	        UNIT_LOOP("connection_open", tries_the_next_address_and_stays_with_it, 0, 2),
-	        UNIT_LOOP("connection_open", waits_no_longer_than_it_may, 0, 2),
-	        UNIT_ONCE("connection_is_to_itself", knows_itself),
-	        {.group = NULL},
+		UNIT_LOOP("connection_open", connects, 0, 2),
+		UNIT_LOOP("connection_open", says_that_nobody_is_there, 0, 2),
+		UNIT_LOOP("connection_open", tries_the_next_address_and_stays_with_it, 0, 2),
+		UNIT_LOOP("connection_open", waits_no_longer_than_it_may, 0, 2),
+		UNIT_ONCE("connection_is_to_itself", knows_itself),
+		{.group = NULL},
 	};
 
 	return unit_run("client/connection", rows);

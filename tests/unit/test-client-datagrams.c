@@ -17,7 +17,7 @@ static bool receive(int fd, struct request *request)
 
 	request->peer.length = sizeof(request->peer.storage);
 	n = recvfrom(fd, request->text, sizeof(request->text), 0, &request->peer.any,
-	             &request->peer.length);
+		     &request->peer.length);
 	/* Shut down, it is empty and from nobody. */
 	if (n < 0 || request->peer.length == 0)
 		return false;
@@ -29,7 +29,7 @@ static bool receive(int fd, struct request *request)
 static void answer(int fd, const struct request *request)
 {
 	(void)sendto(fd, request->text, request->length, 0, &request->peer.any,
-	             request->peer.length);
+		     request->peer.length);
 }
 
 static bool is_same_peer(const struct request *a, const struct request *b)
@@ -109,16 +109,16 @@ static const struct {
 	uint64_t timeout_usec, retries;
 	unsigned conversations;
 } cases[] = {
-        {answer_all, "a\n\nb", "A\n\nB\n", "", 5000000, 0, 3},
-        {answer_the_third, "a\nb\n", "A\nB\n", "", 200000, 2, 2},
-        {answer_all_three, "a\nb\nc\n", "A\nB\nC\n", "", 200000, 2, 3},
-        {answer_the_one_before_too, "a\nb\nc\n", "A\nB\nC\n", "", 5000000, 0, 3},
-        {answer_the_one_before_too, "a\nlate\nc\n", "A\nC\n",
-         "server: no answer to line 2 within 300ms\n", 300000, 0, 3},
-        {answer_nobody, "a\nb\n", "",
-         "server: no answer to line 1 after 3 tries of 10ms\n"
-         "server: no answer to line 2 after 3 tries of 10ms\n",
-         10000, 2, 6},
+	{answer_all, "a\n\nb", "A\n\nB\n", "", 5000000, 0, 3},
+	{answer_the_third, "a\nb\n", "A\nB\n", "", 200000, 2, 2},
+	{answer_all_three, "a\nb\nc\n", "A\nB\nC\n", "", 200000, 2, 3},
+	{answer_the_one_before_too, "a\nb\nc\n", "A\nB\nC\n", "", 5000000, 0, 3},
+	{answer_the_one_before_too, "a\nlate\nc\n", "A\nC\n",
+	 "server: no answer to line 2 within 300ms\n", 300000, 0, 3},
+	{answer_nobody, "a\nb\n", "",
+	 "server: no answer to line 1 after 3 tries of 10ms\n"
+	 "server: no answer to line 2 after 3 tries of 10ms\n",
+	 10000, 2, 6},
 };
 
 START_TEST(gets_the_right_answer_or_none)
@@ -129,7 +129,7 @@ START_TEST(gets_the_right_answer_or_none)
 	rig.arguments.timeout_usec = cases[_i].timeout_usec;
 	rig.arguments.retries = cases[_i].retries;
 	ck_assert_int_eq(rig_ask(&rig, datagrams_ask),
-	                 cases[_i].errors[0] ? EXIT_MISSING : EXIT_ANSWERED);
+			 cases[_i].errors[0] ? EXIT_MISSING : EXIT_ANSWERED);
 	rig_expect_errors(&rig, cases[_i].errors);
 	rig_expect_file(rig.output, cases[_i].output, strlen(cases[_i].output));
 	rig_close(&rig);
@@ -196,7 +196,7 @@ START_TEST(fails_where_it_cannot_read_or_write)
 {
 	struct rig rig;
 	int fd = _i == 0 ? open("/dev/full", O_WRONLY | O_CLOEXEC)
-	                 : open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			 : open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	rig_open(&rig, SOCK_DGRAM, answer_all, "a\nb\n", 4);
 	if (_i == 0)
@@ -205,7 +205,7 @@ START_TEST(fails_where_it_cannot_read_or_write)
 		rig.client.input.fd = fd;
 	ck_assert_int_eq(rig_ask(&rig, datagrams_ask), EXIT_TROUBLE);
 	rig_expect_errors(&rig, _i == 0 ? "standard output: No space left on device\n"
-	                                : "standard input: Is a directory\n");
+					: "standard input: Is a directory\n");
 	close(fd);
 	rig_close(&rig);
 }
@@ -214,13 +214,13 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("answers", gets_the_right_answer_or_none, 0,
-	                  sizeof(cases) / sizeof(cases[0])),
-	        UNIT_LOOP("answers", asks_long_lines_or_says_that_they_are, 0, 6),
-	        UNIT_ONCE("addresses", tries_the_next_address_and_stays_with_it),
-	        UNIT_ONCE("addresses", says_that_nobody_is_there),
-	        UNIT_LOOP("errors", fails_where_it_cannot_read_or_write, 0, 2),
-	        {.group = NULL},
+		UNIT_LOOP("answers", gets_the_right_answer_or_none, 0,
+			  sizeof(cases) / sizeof(cases[0])),
+		UNIT_LOOP("answers", asks_long_lines_or_says_that_they_are, 0, 6),
+		UNIT_ONCE("addresses", tries_the_next_address_and_stays_with_it),
+		UNIT_ONCE("addresses", says_that_nobody_is_there),
+		UNIT_LOOP("errors", fails_where_it_cannot_read_or_write, 0, 2),
+		{.group = NULL},
 	};
 
 	return unit_run("client/datagrams", rows);

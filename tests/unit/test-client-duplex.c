@@ -26,7 +26,7 @@ struct fixture {
 };
 
 static void open_fixture(struct fixture *f, const char *text, size_t length, enum framing framing,
-                         enum source_pace pace)
+			 enum source_pace pace)
 {
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->ends), 0);
 	ck_assert_int_eq(descriptor_set_nonblocking(f->ends[0], true), 0);
@@ -71,7 +71,7 @@ static void expect_request(struct fixture *f, const char *wanted)
 	char text[100];
 
 	ck_assert_int_eq(recv(f->ends[1], text, sizeof(text), MSG_DONTWAIT),
-	                 (ssize_t)strlen(wanted));
+			 (ssize_t)strlen(wanted));
 	ck_assert_mem_eq(text, wanted, strlen(wanted));
 }
 
@@ -115,7 +115,7 @@ START_TEST(sends_and_receives_at_once)
 	open_fixture(&f, text, length, FRAMING_STREAM, SOURCE_FLOW);
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(setsockopt(f.ends[i], SOL_SOCKET, SO_SNDBUF, &tiny, sizeof(tiny)),
-		                 0);
+				 0);
 	f.duplex.half_close = true;
 	ck_assert_int_eq(pthread_create(&thread, NULL, echo, &f.ends[1]), 0);
 	ck_assert_int_eq(duplex_run(&f.duplex), DUPLEX_CLOSED);
@@ -202,7 +202,7 @@ START_TEST(limits_only_what_is_owed)
 	ck_assert_int_eq(write(ends[1], "a\n", 2), 2);
 	ck_assert_int_eq(pthread_create(&thread, NULL, answer_late, &f.ends[1]), 0);
 	ck_assert_int_eq(duplex_run(&f.duplex),
-	                 _i == FRAMING_STREAM ? DUPLEX_ANSWERED : DUPLEX_SILENT);
+			 _i == FRAMING_STREAM ? DUPLEX_ANSWERED : DUPLEX_SILENT);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	close(ends[0]);
 	close(ends[1]);
@@ -248,15 +248,15 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("ends", ends_with_the_connection),
-	        UNIT_ONCE("ends", sends_and_receives_at_once),
-	        UNIT_LOOP("ends", half_closes_only_if_told, 0, 2),
-	        UNIT_ONCE("ends", stops_at_enough_and_goes_on),
-	        UNIT_LOOP("waits", loses_patience_only_with_input_that_waits, 0, 2),
-	        UNIT_LOOP("waits", limits_only_what_is_owed, FRAMING_STREAM, FRAMING_LENGTH + 1),
-	        UNIT_ONCE("errors", breaks),
-	        UNIT_LOOP("errors", reports_its_input_and_output, 0, 2),
-	        {.group = NULL},
+		UNIT_ONCE("ends", ends_with_the_connection),
+		UNIT_ONCE("ends", sends_and_receives_at_once),
+		UNIT_LOOP("ends", half_closes_only_if_told, 0, 2),
+		UNIT_ONCE("ends", stops_at_enough_and_goes_on),
+		UNIT_LOOP("waits", loses_patience_only_with_input_that_waits, 0, 2),
+		UNIT_LOOP("waits", limits_only_what_is_owed, FRAMING_STREAM, FRAMING_LENGTH + 1),
+		UNIT_ONCE("errors", breaks),
+		UNIT_LOOP("errors", reports_its_input_and_output, 0, 2),
+		{.group = NULL},
 	};
 
 	return unit_run("client/duplex", rows);

@@ -107,8 +107,8 @@ END_TEST
 
 /* A line of as many bytes between two short ones. */
 static const size_t line_lengths[] = {
-        LINE_MAX_HERE - 1,  LINE_MAX_HERE,      LINE_MAX_HERE + 1, 1000,
-        INPUT_CAPACITY - 3, INPUT_CAPACITY - 2, INPUT_CAPACITY,    3 * INPUT_CAPACITY,
+	LINE_MAX_HERE - 1,  LINE_MAX_HERE,      LINE_MAX_HERE + 1, 1000,
+	INPUT_CAPACITY - 3, INPUT_CAPACITY - 2, INPUT_CAPACITY,    3 * INPUT_CAPACITY,
 };
 
 START_TEST(skips_lines_that_are_too_long)
@@ -190,15 +190,15 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("lines", gives_lines_of_any_bytes),
-	        UNIT_ONCE("lines", gives_nothing_behind_the_last_newline),
-	        UNIT_LOOP("lines", gives_the_same_lines_however_they_come, 1, 21),
-	        UNIT_LOOP("lines", skips_lines_that_are_too_long, 0,
-	                  2 * sizeof(line_lengths) / sizeof(line_lengths[0])),
-	        UNIT_ONCE("lines", grows_for_lines_that_may_be_long),
-	        UNIT_ONCE("bytes", reads_no_more_than_it_has_room_for),
-	        UNIT_ONCE("bytes", reports_errors_of_read),
-	        {.group = NULL},
+		UNIT_ONCE("lines", gives_lines_of_any_bytes),
+		UNIT_ONCE("lines", gives_nothing_behind_the_last_newline),
+		UNIT_LOOP("lines", gives_the_same_lines_however_they_come, 1, 21),
+		UNIT_LOOP("lines", skips_lines_that_are_too_long, 0,
+			  2 * sizeof(line_lengths) / sizeof(line_lengths[0])),
+		UNIT_ONCE("lines", grows_for_lines_that_may_be_long),
+		UNIT_ONCE("bytes", reads_no_more_than_it_has_room_for),
+		UNIT_ONCE("bytes", reports_errors_of_read),
+		{.group = NULL},
 	};
 
 	return unit_run("client/input", rows);

@@ -102,12 +102,12 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("questions", are_given),
-	        UNIT_ONCE("questions", need_no_number_if_there_is_one),
-	        UNIT_ONCE("questions", are_lines),
-	        UNIT_ONCE("questions", are_prompted_for),
-	        UNIT_ONCE("questions", cannot_be_read),
-	        {.group = NULL},
+		UNIT_ONCE("questions", are_given),
+		UNIT_ONCE("questions", need_no_number_if_there_is_one),
+		UNIT_ONCE("questions", are_lines),
+		UNIT_ONCE("questions", are_prompted_for),
+		UNIT_ONCE("questions", cannot_be_read),
+		{.group = NULL},
 	};
 
 	return unit_run("client/questions", rows);

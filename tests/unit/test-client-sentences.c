@@ -33,11 +33,11 @@ static const struct {
 	uint64_t answers;
 	unsigned conversations; /* for five lines */
 } servers[] = {
-        {answer_some, 100, 1},
-        {answer_some, 1, 5},
-        {answer_some, 2, 3},
-        {answer_some, 5, 1},
-        {answer_one_and_close_on_the_next, 0, 5},
+	{answer_some, 100, 1},
+	{answer_some, 1, 5},
+	{answer_some, 2, 3},
+	{answer_some, 5, 1},
+	{answer_one_and_close_on_the_next, 0, 5},
 };
 
 START_TEST(connects_again_when_it_has_to)
@@ -168,10 +168,10 @@ START_TEST(goes_on_after_a_missing_answer)
 	rig.arguments.timeout_usec = 300000;
 	ck_assert_int_eq(rig_ask(&rig, ask_over_one), EXIT_MISSING);
 	rig_expect_errors(&rig,
-	                  "server: no answer to line 2 within 300ms\n"
-	                  "server: closed in the middle of the answer to line 4 (see --once)\n"
-	                  "server: closed without an answer to line 6\n"
-	                  "server: too long a sentence, no answer to line 7\n");
+			  "server: no answer to line 2 within 300ms\n"
+			  "server: closed in the middle of the answer to line 4 (see --once)\n"
+			  "server: closed without an answer to line 6\n"
+			  "server: too long a sentence, no answer to line 7\n");
 	rig_expect_file(rig.output, "A\nB\nHA\nC\nD\n", 11);
 	rig_close(&rig);
 }
@@ -241,7 +241,7 @@ START_TEST(fails_where_it_cannot_read_or_write)
 {
 	struct rig rig;
 	int fd = _i == 0 ? open("/dev/full", O_WRONLY | O_CLOEXEC)
-	                 : open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			 : open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	rig_open(&rig, SOCK_STREAM, rig_answer_stream, "a\nb\n", 4);
 	if (_i == 0)
@@ -250,7 +250,7 @@ START_TEST(fails_where_it_cannot_read_or_write)
 		rig.client.input.fd = fd;
 	ck_assert_int_eq(rig_ask(&rig, ask_over_one), EXIT_TROUBLE);
 	rig_expect_errors(&rig, _i == 0 ? "standard output: No space left on device\n"
-	                                : "standard input: Is a directory\n");
+					: "standard input: Is a directory\n");
 	close(fd);
 	rig_close(&rig);
 }
@@ -259,18 +259,18 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("connections", connects_again_when_it_has_to, 0,
-	                  sizeof(servers) / sizeof(servers[0])),
-	        UNIT_ONCE("connections", connects_for_each_sentence),
-	        UNIT_ONCE("connections", asks_given_messages_as_they_are),
-	        UNIT_ONCE("connections", asks_messages_over_one_connection),
-	        UNIT_ONCE("connections", asks_a_sentence_of_megabytes),
-	        UNIT_ONCE("gaps", goes_on_after_a_missing_answer),
-	        UNIT_ONCE("gaps", knows_no_end_without_a_newline),
-	        UNIT_ONCE("gaps", shows_all_of_an_answer),
-	        UNIT_ONCE("errors", says_so_before_a_person_types),
-	        UNIT_LOOP("errors", fails_where_it_cannot_read_or_write, 0, 2),
-	        {.group = NULL},
+		UNIT_LOOP("connections", connects_again_when_it_has_to, 0,
+			  sizeof(servers) / sizeof(servers[0])),
+		UNIT_ONCE("connections", connects_for_each_sentence),
+		UNIT_ONCE("connections", asks_given_messages_as_they_are),
+		UNIT_ONCE("connections", asks_messages_over_one_connection),
+		UNIT_ONCE("connections", asks_a_sentence_of_megabytes),
+		UNIT_ONCE("gaps", goes_on_after_a_missing_answer),
+		UNIT_ONCE("gaps", knows_no_end_without_a_newline),
+		UNIT_ONCE("gaps", shows_all_of_an_answer),
+		UNIT_ONCE("errors", says_so_before_a_person_types),
+		UNIT_LOOP("errors", fails_where_it_cannot_read_or_write, 0, 2),
+		{.group = NULL},
 	};
 
 	return unit_run("client/sentences", rows);

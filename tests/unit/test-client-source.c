@@ -25,7 +25,7 @@ static void close_fixture(struct fixture *fixture)
 
 /* A source of text, all of it read. */
 static void open_fixture(struct fixture *fixture, const char *text, size_t length,
-                         enum framing framing, enum source_pace pace)
+			 enum framing framing, enum source_pace pace)
 {
 	fixture->fd = memfd_create("input", MFD_CLOEXEC);
 	ck_assert_int_eq(write(fixture->fd, text, length), (ssize_t)length);
@@ -135,7 +135,7 @@ START_TEST(tells_data_from_a_sentence)
 	open_fixture(&f, text, sizeof(text), FRAMING_STREAM, SOURCE_FIRST_LINE);
 	ck_assert_int_eq(source_fill(&f.source), 0);
 	ck_assert_int_eq(f.source.pace,
-	                 length < SOURCE_SENTENCE_MAX ? SOURCE_FIRST_LINE : SOURCE_FLOW);
+			 length < SOURCE_SENTENCE_MAX ? SOURCE_FIRST_LINE : SOURCE_FLOW);
 	expect_bytes(&f.source, text, length < SOURCE_SENTENCE_MAX ? length + 1 : sizeof(text));
 }
 END_TEST
@@ -232,13 +232,13 @@ static const struct {
 	const char *sent;
 	size_t sent_length, messages;
 } messages[] = {
-        {FRAMING_STREAM, "ab", false, "ab", 2, 1},
-        {FRAMING_STREAM, "ab", true, "ab\n", 3, 1},
-        {FRAMING_STREAM, "", false, "", 0, 1},
-        {FRAMING_LINE, "ab", false, "ab\n", 3, 1},
-        {FRAMING_LINE, "a\nb", true, "a\nb\n", 4, 2},
-        {FRAMING_LENGTH, "ab", false, "\0\0\0\2ab", 6, 1},
-        {FRAMING_LENGTH, "", true, "\0\0\0\0", 4, 1},
+	{FRAMING_STREAM, "ab", false, "ab", 2, 1},
+	{FRAMING_STREAM, "ab", true, "ab\n", 3, 1},
+	{FRAMING_STREAM, "", false, "", 0, 1},
+	{FRAMING_LINE, "ab", false, "ab\n", 3, 1},
+	{FRAMING_LINE, "a\nb", true, "a\nb\n", 4, 2},
+	{FRAMING_LENGTH, "ab", false, "\0\0\0\2ab", 6, 1},
+	{FRAMING_LENGTH, "", true, "\0\0\0\0", 4, 1},
 };
 
 START_TEST(sends_one_message)
@@ -246,8 +246,8 @@ START_TEST(sends_one_message)
 	_cleanup_(source_free) struct source source;
 
 	ck_assert_int_eq(source_init_message(&source, messages[_i].framing, messages[_i].text,
-	                                     strlen(messages[_i].text), messages[_i].newline),
-	                 0);
+					     strlen(messages[_i].text), messages[_i].newline),
+			 0);
 	ck_assert_uint_eq(source.messages, messages[_i].messages);
 	ck_assert(!source_wants_input(&source));
 	ck_assert(!source_is_kept_waiting(&source));
@@ -270,19 +270,19 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("pace", flows),
-	        UNIT_ONCE("pace", keeps_to_the_first_line_and_holds),
-	        UNIT_ONCE("pace", waits_for_the_rest_of_a_first_line),
-	        UNIT_ONCE("pace", sends_a_first_line_without_newline_at_the_end),
-	        UNIT_LOOP("pace", tells_data_from_a_sentence, 0, 5),
-	        UNIT_ONCE("pace", holds_no_more_than_the_buffer),
-	        UNIT_ONCE("framing", ends_and_counts_lines),
-	        UNIT_ONCE("framing", adds_no_line_to_whole_ones),
-	        UNIT_ONCE("framing", adds_headers),
-	        UNIT_ONCE("framing", leaves_out_what_is_too_long),
-	        UNIT_LOOP("framing", sends_one_message, 0, sizeof(messages) / sizeof(messages[0])),
-	        UNIT_ONCE("errors", reports_errors_of_its_input),
-	        {.group = NULL},
+		UNIT_ONCE("pace", flows),
+		UNIT_ONCE("pace", keeps_to_the_first_line_and_holds),
+		UNIT_ONCE("pace", waits_for_the_rest_of_a_first_line),
+		UNIT_ONCE("pace", sends_a_first_line_without_newline_at_the_end),
+		UNIT_LOOP("pace", tells_data_from_a_sentence, 0, 5),
+		UNIT_ONCE("pace", holds_no_more_than_the_buffer),
+		UNIT_ONCE("framing", ends_and_counts_lines),
+		UNIT_ONCE("framing", adds_no_line_to_whole_ones),
+		UNIT_ONCE("framing", adds_headers),
+		UNIT_ONCE("framing", leaves_out_what_is_too_long),
+		UNIT_LOOP("framing", sends_one_message, 0, sizeof(messages) / sizeof(messages[0])),
+		UNIT_ONCE("errors", reports_errors_of_its_input),
+		{.group = NULL},
 	};
 
 	return unit_run("client/source", rows);

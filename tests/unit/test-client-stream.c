@@ -32,12 +32,12 @@ static void *write_pieces(void *argument)
 }
 
 static void check_all_answered(void (*serve)(struct rig *, int), char *text, size_t length,
-                               bool is_piped)
+			       bool is_piped)
 {
 	struct writer writer = {.text = text,
-	                        .length = length,
-	                        .random = 1 + length,
-	                        .piece_max = length < 10000 ? 7 : 3000};
+				.length = length,
+				.random = 1 + length,
+				.piece_max = length < 10000 ? 7 : 3000};
 	struct rig rig;
 	int ends[2];
 
@@ -65,7 +65,7 @@ START_TEST(gets_answers_from_a_stream)
 	size_t line_max = (size_t[]){3, 80, 5000, 60000}[_i / 2 % 4];
 
 	check_all_answered(rig_answer_stream, text,
-	                   rig_write_lines(text, TEXT_MAX, line_max, (uint64_t)_i + 1), _i % 2);
+			   rig_write_lines(text, TEXT_MAX, line_max, (uint64_t)_i + 1), _i % 2);
 }
 END_TEST
 
@@ -75,7 +75,7 @@ START_TEST(gets_answers_from_one_answer_a_connection)
 	size_t size = (size_t[]){20, 200, 20000}[_i / 2 % 3];
 
 	check_all_answered(rig_answer_once, text,
-	                   rig_write_lines(text, size, size / 20, (uint64_t)_i + 1), _i % 2);
+			   rig_write_lines(text, size, size / 20, (uint64_t)_i + 1), _i % 2);
 }
 END_TEST
 
@@ -93,7 +93,7 @@ START_TEST(gets_answers_from_one_that_listens_on)
 	_cleanup_free_ char *text = malloc(TEXT_MAX);
 
 	check_all_answered(answer_once_and_listen, text,
-	                   rig_write_lines(text, 5000, 80, (uint64_t)_i + 1), _i % 2);
+			   rig_write_lines(text, 5000, 80, (uint64_t)_i + 1), _i % 2);
 }
 END_TEST
 
@@ -109,7 +109,7 @@ START_TEST(comes_back_to_one_that_was_tired)
 	_cleanup_free_ char *text = malloc(TEXT_MAX);
 
 	check_all_answered(answer_the_second, text,
-	                   rig_write_lines(text, TEXT_MAX, 80, (uint64_t)_i + 1), _i % 2);
+			   rig_write_lines(text, TEXT_MAX, 80, (uint64_t)_i + 1), _i % 2);
 }
 END_TEST
 
@@ -216,21 +216,21 @@ static const struct {
 	enum framing framing;
 	const char *text, *output, *errors;
 } gaps[] = {
-        {answer_half, FRAMING_STREAM, "abcd", "AB", ""}, /* it can't be known */
-        {answer_half, FRAMING_STREAM, "abcde\n", "ABC",
-         "server: closed in the middle of an answer (see --once)\n"},
-        {answer_half, FRAMING_STREAM, "abcde\nf", "ABC",
-         "server: closed before all was answered (see --once)\n"},
-        {answer_half, FRAMING_LINE, "abcde\n", "ABC",
-         "server: closed in the middle of an answer: 0 of 1 (see --once)\n"},
-        {answer_half, FRAMING_LENGTH, "abcd", "",
-         "server: closed in the middle of an answer: 0 of 1 (see --once)\n"},
-        {answer_nothing, FRAMING_STREAM, "a\n", "", "server: closed without an answer\n"},
-        {answer_nothing, FRAMING_LINE, "a\n", "", "server: closed without an answer: 0 of 1\n"},
-        {answer_two_lines, FRAMING_LINE, "a\n", "A\nB\n",
-         "server: more answers than questions: 2 of 1 (see --once)\n"},
-        {answer_two_lines, FRAMING_LINE, "a\nb\nc\n", "A\nB\n",
-         "server: closed before all was answered: 2 of 3 (see --once)\n"},
+	{answer_half, FRAMING_STREAM, "abcd", "AB", ""}, /* it can't be known */
+	{answer_half, FRAMING_STREAM, "abcde\n", "ABC",
+	 "server: closed in the middle of an answer (see --once)\n"},
+	{answer_half, FRAMING_STREAM, "abcde\nf", "ABC",
+	 "server: closed before all was answered (see --once)\n"},
+	{answer_half, FRAMING_LINE, "abcde\n", "ABC",
+	 "server: closed in the middle of an answer: 0 of 1 (see --once)\n"},
+	{answer_half, FRAMING_LENGTH, "abcd", "",
+	 "server: closed in the middle of an answer: 0 of 1 (see --once)\n"},
+	{answer_nothing, FRAMING_STREAM, "a\n", "", "server: closed without an answer\n"},
+	{answer_nothing, FRAMING_LINE, "a\n", "", "server: closed without an answer: 0 of 1\n"},
+	{answer_two_lines, FRAMING_LINE, "a\n", "A\nB\n",
+	 "server: more answers than questions: 2 of 1 (see --once)\n"},
+	{answer_two_lines, FRAMING_LINE, "a\nb\nc\n", "A\nB\n",
+	 "server: closed before all was answered: 2 of 3 (see --once)\n"},
 };
 
 START_TEST(misses_what_is_missing)
@@ -240,7 +240,7 @@ START_TEST(misses_what_is_missing)
 	rig_open(&rig, SOCK_STREAM, gaps[_i].serve, gaps[_i].text, strlen(gaps[_i].text));
 	rig.arguments.framing = gaps[_i].framing;
 	ck_assert_int_eq(rig_ask(&rig, stream_ask),
-	                 gaps[_i].errors[0] ? EXIT_MISSING : EXIT_ANSWERED);
+			 gaps[_i].errors[0] ? EXIT_MISSING : EXIT_ANSWERED);
 	rig_expect_file(rig.output, gaps[_i].output, strlen(gaps[_i].output));
 	rig_expect_errors(&rig, gaps[_i].errors);
 	rig_close(&rig);
@@ -271,7 +271,7 @@ START_TEST(fails_where_it_cannot_read_or_write)
 		rig.client.input.fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_eq(rig_ask(&rig, stream_ask), EXIT_TROUBLE);
 	rig_expect_errors(&rig, _i == 0 ? "standard output: No space left on device\n"
-	                                : "standard input: Is a directory\n");
+					: "standard input: Is a directory\n");
 	close(_i == 0 ? rig.client.answers.fd : rig.client.input.fd);
 	rig_close(&rig);
 }
@@ -320,19 +320,19 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("answers", gets_answers_from_a_stream, 0, 16),
-	        UNIT_LOOP("answers", gets_answers_from_one_answer_a_connection, 0, 24),
-	        UNIT_LOOP("answers", gets_answers_from_one_that_listens_on, 0, 8),
-	        UNIT_LOOP("answers", comes_back_to_one_that_was_tired, 0, 8),
-	        UNIT_LOOP("answers", holds_and_lets_go, 0, 5),
-	        UNIT_ONCE("answers", is_content_with_what_there_is_to_ask),
-	        UNIT_ONCE("answers", waits_for_an_answer_at_the_end),
-	        UNIT_LOOP("gaps", misses_what_is_missing, 0, sizeof(gaps) / sizeof(gaps[0])),
-	        UNIT_LOOP("gaps", gives_up_on_silence, FRAMING_STREAM, FRAMING_LENGTH + 1),
-	        UNIT_LOOP("errors", fails_where_it_cannot_read_or_write, 0, 2),
-	        UNIT_LOOP("errors", ends_when_nobody_reads, 0, 2),
-	        UNIT_ONCE("errors", says_that_nobody_is_there),
-	        {.group = NULL},
+		UNIT_LOOP("answers", gets_answers_from_a_stream, 0, 16),
+		UNIT_LOOP("answers", gets_answers_from_one_answer_a_connection, 0, 24),
+		UNIT_LOOP("answers", gets_answers_from_one_that_listens_on, 0, 8),
+		UNIT_LOOP("answers", comes_back_to_one_that_was_tired, 0, 8),
+		UNIT_LOOP("answers", holds_and_lets_go, 0, 5),
+		UNIT_ONCE("answers", is_content_with_what_there_is_to_ask),
+		UNIT_ONCE("answers", waits_for_an_answer_at_the_end),
+		UNIT_LOOP("gaps", misses_what_is_missing, 0, sizeof(gaps) / sizeof(gaps[0])),
+		UNIT_LOOP("gaps", gives_up_on_silence, FRAMING_STREAM, FRAMING_LENGTH + 1),
+		UNIT_LOOP("errors", fails_where_it_cannot_read_or_write, 0, 2),
+		UNIT_LOOP("errors", ends_when_nobody_reads, 0, 2),
+		UNIT_ONCE("errors", says_that_nobody_is_there),
+		{.group = NULL},
 	};
 
 	return unit_run("client/stream", rows);

@@ -12,10 +12,10 @@ static const struct {
 	int family;
 	const char *text, *address;
 } numbers[] = {
-        {"127.0.0.1", "12000", AF_UNSPEC, "127.0.0.1:12000", "127.0.0.1:12000"},
-        {"127.0.0.1", "1", AF_INET, "127.0.0.1:1", "127.0.0.1:1"},
-        {"::1", "65535", AF_UNSPEC, "[::1]:65535", "[::1]:65535"},
-        {"::1", "012", AF_INET6, "[::1]:012", "[::1]:12"},
+	{"127.0.0.1", "12000", AF_UNSPEC, "127.0.0.1:12000", "127.0.0.1:12000"},
+	{"127.0.0.1", "1", AF_INET, "127.0.0.1:1", "127.0.0.1:1"},
+	{"::1", "65535", AF_UNSPEC, "[::1]:65535", "[::1]:65535"},
+	{"::1", "012", AF_INET6, "[::1]:012", "[::1]:12"},
 };
 
 START_TEST(takes_numbers)
@@ -25,8 +25,8 @@ START_TEST(takes_numbers)
 	char text[ADDRESS_TEXT_MAX];
 
 	ck_assert_int_eq(target_resolve(&target, numbers[_i].host, numbers[_i].port,
-	                                numbers[_i].family, SOCK_STREAM, &what, &why),
-	                 0);
+					numbers[_i].family, SOCK_STREAM, &what, &why),
+			 0);
 	ck_assert_uint_eq(target.count, 1);
 	ck_assert_uint_eq(target.current, 0);
 	ck_assert_str_eq(target.text, numbers[_i].text);
@@ -39,14 +39,14 @@ static const struct {
 	int family;
 	const char *what;
 } wrong[] = {
-        {"127.0.0.1", "0", AF_UNSPEC, "0"},
-        {"127.0.0.1", "65536", AF_UNSPEC, "65536"},
-        {"127.0.0.1", "99999999999999999999", AF_UNSPEC, "99999999999999999999"},
-        {"127.0.0.1", "", AF_UNSPEC, ""},
-        {"127.0.0.1", "no-such-service", AF_UNSPEC, "no-such-service"},
-        {"::1", "12000", AF_INET, "::1"},
-        {"127.0.0.1", "12000", AF_INET6, "127.0.0.1"},
-        {"", "12000", AF_UNSPEC, ""},
+	{"127.0.0.1", "0", AF_UNSPEC, "0"},
+	{"127.0.0.1", "65536", AF_UNSPEC, "65536"},
+	{"127.0.0.1", "99999999999999999999", AF_UNSPEC, "99999999999999999999"},
+	{"127.0.0.1", "", AF_UNSPEC, ""},
+	{"127.0.0.1", "no-such-service", AF_UNSPEC, "no-such-service"},
+	{"::1", "12000", AF_INET, "::1"},
+	{"127.0.0.1", "12000", AF_INET6, "127.0.0.1"},
+	{"", "12000", AF_UNSPEC, ""},
 };
 
 START_TEST(says_which_name_is_wrong)
@@ -55,8 +55,8 @@ START_TEST(says_which_name_is_wrong)
 	const char *what = NULL, *why = NULL;
 
 	ck_assert_int_eq(target_resolve(&target, wrong[_i].host, wrong[_i].port, wrong[_i].family,
-	                                SOCK_DGRAM, &what, &why),
-	                 -EINVAL);
+					SOCK_DGRAM, &what, &why),
+			 -EINVAL);
 	ck_assert_str_eq(what, wrong[_i].what);
 	ck_assert_uint_gt(strlen(why), 0);
 }
@@ -81,8 +81,8 @@ static const struct {
 	const char *path, *address;
 	int error;
 } paths[] = {
-        {"/run/x", "/run/x", 0}, {"@x", "@x", 0},      {"relative", "relative", 0},
-        {"", NULL, -EINVAL},     {"@", NULL, -EINVAL},
+	{"/run/x", "/run/x", 0}, {"@x", "@x", 0},      {"relative", "relative", 0},
+	{"", NULL, -EINVAL},     {"@", NULL, -EINVAL},
 };
 
 START_TEST(takes_paths)
@@ -102,12 +102,12 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("target_resolve", takes_numbers, 0, sizeof(numbers) / sizeof(numbers[0])),
-	        UNIT_LOOP("target_resolve", says_which_name_is_wrong, 0,
-	                  sizeof(wrong) / sizeof(wrong[0])),
-	        UNIT_ONCE("target_resolve", cuts_a_long_name_for_messages),
-	        UNIT_LOOP("target_from_path", takes_paths, 0, sizeof(paths) / sizeof(paths[0])),
-	        {.group = NULL},
+		UNIT_LOOP("target_resolve", takes_numbers, 0, sizeof(numbers) / sizeof(numbers[0])),
+		UNIT_LOOP("target_resolve", says_which_name_is_wrong, 0,
+			  sizeof(wrong) / sizeof(wrong[0])),
+		UNIT_ONCE("target_resolve", cuts_a_long_name_for_messages),
+		UNIT_LOOP("target_from_path", takes_paths, 0, sizeof(paths) / sizeof(paths[0])),
+		{.group = NULL},
 	};
 
 	return unit_run("client/target", rows);

@@ -8,8 +8,8 @@ static const struct {
 	uint64_t usec;
 	const char *text;
 } times[] = {
-        {1, "1us"},          {999, "999us"},  {1000, "1ms"},     {1500, "1500us"},
-        {1500000, "1500ms"}, {5000000, "5s"}, {90000000, "90s"}, {86400000000, "86400s"},
+	{1, "1us"},          {999, "999us"},  {1000, "1ms"},     {1500, "1500us"},
+	{1500000, "1500ms"}, {5000000, "5s"}, {90000000, "90s"}, {86400000000, "86400s"},
 };
 
 START_TEST(prints_times)
@@ -58,7 +58,7 @@ START_TEST(reports_failures_of_its_own)
 	rig_open(&rig, SOCK_STREAM, rig_answer_stream, "", 0);
 	ck_assert_int_eq(rig_ask(&rig, fail_all), EXIT_TROUBLE);
 	rig_expect_errors(&rig, "standard input: Input/output error\n"
-	                        "standard output: No space left on device\n");
+				"standard output: No space left on device\n");
 	rig_close(&rig);
 }
 END_TEST
@@ -66,10 +66,10 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("client_print_time", prints_times, 0, sizeof(times) / sizeof(times[0])),
-	        UNIT_ONCE("client_miss", reports_what_is_missing),
-	        UNIT_ONCE("client_fail", reports_failures_of_its_own),
-	        {.group = NULL},
+		UNIT_LOOP("client_print_time", prints_times, 0, sizeof(times) / sizeof(times[0])),
+		UNIT_ONCE("client_miss", reports_what_is_missing),
+		UNIT_ONCE("client_fail", reports_failures_of_its_own),
+		{.group = NULL},
 	};
 
 	return unit_run("client", rows);

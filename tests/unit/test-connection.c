@@ -32,9 +32,9 @@ START_TEST(answers_as_it_comes)
 	client_send(&client, "lo stra\xc3", 8);
 	RIG_UNTIL(&rig, client_has(&client, "HELLO STRA"));
 	client_send(&client,
-	            "\x9f"
-	            "e\n",
-	            3);
+		    "\x9f"
+		    "e\n",
+		    3);
 	RIG_UNTIL(&rig, client_has(&client, "HELLO STRASSE\n"));
 	ck_assert(!client.ended);
 	ck_assert_uint_eq(rig.status.bytes_in, 14);
@@ -110,7 +110,7 @@ START_TEST(slow_reader_costs_one_buffer)
 	ck_assert_uint_le(connection->unsent->end, most);
 	/* What was read is what was sent and what is kept: there is no other place. */
 	ck_assert_uint_eq(3 * rig.status.bytes_in, rig.status.bytes_out + connection->unsent->end -
-	                                                   connection->unsent->begin);
+							   connection->unsent->begin);
 	ck_assert_uint_lt(rig.status.bytes_in, sent);
 	rig_expect_rest(&rig);
 
@@ -164,8 +164,8 @@ START_TEST(short_writes)
 	rig_open(&rig, &rig_tripling);
 	rig_connect(&rig, &client, _i);
 	ck_assert_int_eq(setsockopt(connection_at(&rig.streams.context, 0)->fd, SOL_SOCKET,
-	                            SO_SNDBUF, &small, sizeof(small)),
-	                 0);
+				    SO_SNDBUF, &small, sizeof(small)),
+			 0);
 	memset(bytes, 'x', sizeof(bytes));
 	for (int i = 0; i < 10; i++) {
 		client_send(&client, bytes, sizeof(bytes));
@@ -430,21 +430,21 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("reading", answers_as_it_comes, 0, RIG_WAYS),
-	        UNIT_LOOP("reading", half_close_is_answered, 0, RIG_WAYS),
-	        UNIT_LOOP("reading", nothing_is_answered_with_an_end, 0, RIG_WAYS),
-	        UNIT_LOOP("reading", duplex, 0, RIG_WAYS),
-	        UNIT_LOOP("sending", slow_reader_costs_one_buffer, 0, RIG_WAYS),
-	        UNIT_LOOP("sending", goes_on_after_a_slow_reader, 0, RIG_WAYS),
-	        UNIT_LOOP("sending", short_writes, 0, RIG_WAYS),
-	        UNIT_LOOP("lingering", once_ends_gently, 0, RIG_WAYS),
-	        UNIT_LOOP("lingering", lingers_so_long_and_no_longer, 0, RIG_WAYS),
-	        UNIT_LOOP("lingering", bad_message_ends_it, 0, RIG_WAYS),
-	        UNIT_LOOP("lingering", unfinished_message_ends_it, 0, RIG_WAYS),
-	        UNIT_LOOP("reset", reset_at_any_stage, 0, RIG_WAYS * STAGE_COUNT),
-	        UNIT_LOOP("connection_close", closed_while_sending, 0, RIG_WAYS),
-	        UNIT_ONCE("connection_begin", refuses_what_epoll_refuses),
-	        {0},
+		UNIT_LOOP("reading", answers_as_it_comes, 0, RIG_WAYS),
+		UNIT_LOOP("reading", half_close_is_answered, 0, RIG_WAYS),
+		UNIT_LOOP("reading", nothing_is_answered_with_an_end, 0, RIG_WAYS),
+		UNIT_LOOP("reading", duplex, 0, RIG_WAYS),
+		UNIT_LOOP("sending", slow_reader_costs_one_buffer, 0, RIG_WAYS),
+		UNIT_LOOP("sending", goes_on_after_a_slow_reader, 0, RIG_WAYS),
+		UNIT_LOOP("sending", short_writes, 0, RIG_WAYS),
+		UNIT_LOOP("lingering", once_ends_gently, 0, RIG_WAYS),
+		UNIT_LOOP("lingering", lingers_so_long_and_no_longer, 0, RIG_WAYS),
+		UNIT_LOOP("lingering", bad_message_ends_it, 0, RIG_WAYS),
+		UNIT_LOOP("lingering", unfinished_message_ends_it, 0, RIG_WAYS),
+		UNIT_LOOP("reset", reset_at_any_stage, 0, RIG_WAYS * STAGE_COUNT),
+		UNIT_LOOP("connection_close", closed_while_sending, 0, RIG_WAYS),
+		UNIT_ONCE("connection_begin", refuses_what_epoll_refuses),
+		{0},
 	};
 
 	return unit_run("connection", rows);

@@ -22,8 +22,8 @@ static void show(int out, const void *userdata)
 		dprintf(out, "%d %s%s", r, error, conversation.in == 4711 ? "" : " TOUCHED");
 	else
 		dprintf(out, "%d %d%s%s", conversation.in, conversation.out,
-		        conversation.is_socket ? " socket" : "",
-		        fcntl(conversation.in, F_GETFD) & FD_CLOEXEC ? " cloexec" : "");
+			conversation.is_socket ? " socket" : "",
+			fcntl(conversation.in, F_GETFD) & FD_CLOEXEC ? " cloexec" : "");
 }
 
 static void check(const struct stage *stage, const char *expected)
@@ -44,12 +44,12 @@ static void cast_make(struct cast *cast)
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	*cast = (struct cast){
-	        .connection = pair[0],
-	        .peer = pair[1],
-	        .listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
-	        .datagram = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
-	        .packets = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0),
-	        .null = open("/dev/null", O_RDWR | O_CLOEXEC),
+		.connection = pair[0],
+		.peer = pair[1],
+		.listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		.datagram = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+		.packets = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0),
+		.null = open("/dev/null", O_RDWR | O_CLOEXEC),
 	};
 	ck_assert_int_eq(listen(cast->listening, 1), 0);
 	ck_assert(cast->datagram >= 0 && cast->packets >= 0 && cast->null >= 0);
@@ -87,12 +87,12 @@ START_TEST(takes_what_systemd_passes)
 
 	/* Both ways over one descriptor, which no child is to inherit. */
 	struct stage stage = {
-	        .input = cast.null,
-	        .passed = {cast.connection},
-	        .count = 1,
-	        .pid = "self",
-	        .fds = "1",
-	        .names = "connection",
+		.input = cast.null,
+		.passed = {cast.connection},
+		.count = 1,
+		.pid = "self",
+		.fds = "1",
+		.names = "connection",
 	};
 
 	check(&stage, "3 3 socket cloexec");
@@ -132,26 +132,26 @@ START_TEST(refuses_bad_variables)
 	static const struct {
 		const char *pid, *fds, *error;
 	} rows[] = {
-	        {"x", "1", "-22 LISTEN_PID=x: not a process"},
-	        {"", "1", "-22 LISTEN_PID=: not a process"},
-	        {"0", "1", "-22 LISTEN_PID=0: not a process"},
-	        {"99999999999", "1", "-22 LISTEN_PID=99999999999: not a process"},
-	        {"self", "x", "-22 LISTEN_FDS=x: not a number"},
-	        {"self", "", "-22 LISTEN_FDS=: not a number"},
-	        {"self", "-1", "-22 LISTEN_FDS=-1: not a number"},
-	        {"self", "4294967297", "-22 LISTEN_FDS=4294967297: not a number"},
-	        {"self", "2", "-22 LISTEN_FDS=2: one connection at a time"},
+		{"x", "1", "-22 LISTEN_PID=x: not a process"},
+		{"", "1", "-22 LISTEN_PID=: not a process"},
+		{"0", "1", "-22 LISTEN_PID=0: not a process"},
+		{"99999999999", "1", "-22 LISTEN_PID=99999999999: not a process"},
+		{"self", "x", "-22 LISTEN_FDS=x: not a number"},
+		{"self", "", "-22 LISTEN_FDS=: not a number"},
+		{"self", "-1", "-22 LISTEN_FDS=-1: not a number"},
+		{"self", "4294967297", "-22 LISTEN_FDS=4294967297: not a number"},
+		{"self", "2", "-22 LISTEN_FDS=2: one connection at a time"},
 	};
 	_cleanup_(cast_close) struct cast cast;
 
 	cast_make(&cast);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct stage stage = {
-		        .input = cast.null,
-		        .passed = {cast.connection, cast.connection},
-		        .count = 2,
-		        .pid = rows[i].pid,
-		        .fds = rows[i].fds,
+			.input = cast.null,
+			.passed = {cast.connection, cast.connection},
+			.count = 2,
+			.pid = rows[i].pid,
+			.fds = rows[i].fds,
 		};
 
 		check(&stage, rows[i].error);
@@ -170,13 +170,13 @@ START_TEST(refuses_what_is_no_connection)
 		int fd;
 		const char *result, *error;
 	} rows[] = {
-	        {cast.listening, "-91",
-	         "AF_INET listening stream socket: not a connection; the daemon serves those"},
-	        {cast.datagram, "-91",
-	         "AF_INET datagram socket: not a connection; the daemon serves those"},
-	        {cast.packets, "-91",
-	         "AF_UNIX seqpacket socket: not a connection; the daemon serves those"},
-	        {STAGE_CLOSED, "-9", "not open"},
+		{cast.listening, "-91",
+		 "AF_INET listening stream socket: not a connection; the daemon serves those"},
+		{cast.datagram, "-91",
+		 "AF_INET datagram socket: not a connection; the daemon serves those"},
+		{cast.packets, "-91",
+		 "AF_UNIX seqpacket socket: not a connection; the daemon serves those"},
+		{STAGE_CLOSED, "-9", "not open"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -184,17 +184,17 @@ START_TEST(refuses_what_is_no_connection)
 		char expected[256];
 
 		snprintf(expected, sizeof(expected), "%s standard input: %s", rows[i].result,
-		         rows[i].error);
+			 rows[i].error);
 		check(&stage, expected);
 		stage = (struct stage){
-		        .input = cast.null,
-		        .passed = {rows[i].fd},
-		        .count = 1,
-		        .pid = "self",
-		        .fds = "1",
+			.input = cast.null,
+			.passed = {rows[i].fd},
+			.count = 1,
+			.pid = "self",
+			.fds = "1",
 		};
 		snprintf(expected, sizeof(expected), "%s LISTEN_FDS: %s", rows[i].result,
-		         rows[i].error);
+			 rows[i].error);
 		check(&stage, expected);
 	}
 }
@@ -203,12 +203,12 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("conversation_find", takes_standard_input_and_output),
-	        UNIT_ONCE("conversation_find", takes_what_systemd_passes),
-	        UNIT_ONCE("conversation_find", ignores_what_is_for_another),
-	        UNIT_ONCE("conversation_find", refuses_bad_variables),
-	        UNIT_ONCE("conversation_find", refuses_what_is_no_connection),
-	        {0},
+		UNIT_ONCE("conversation_find", takes_standard_input_and_output),
+		UNIT_ONCE("conversation_find", takes_what_systemd_passes),
+		UNIT_ONCE("conversation_find", ignores_what_is_for_another),
+		UNIT_ONCE("conversation_find", refuses_bad_variables),
+		UNIT_ONCE("conversation_find", refuses_what_is_no_connection),
+		{0},
 	};
 
 	return unit_run("conversation", rows);

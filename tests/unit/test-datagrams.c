@@ -30,7 +30,7 @@ static int open_client(const char *host, unsigned port)
 static void ask(int fd, const struct address *server, const void *bytes, size_t length)
 {
 	ck_assert_int_eq(sendto(fd, bytes, length, MSG_DONTWAIT, &server->any, server->length),
-	                 (ssize_t)length);
+			 (ssize_t)length);
 }
 
 /* Rounds until an answer comes. Returns its length; *from is who sent it, if not NULL. */
@@ -40,8 +40,8 @@ static size_t hear(struct rig *rig, int fd, void *bytes, size_t room, struct add
 	ssize_t n;
 
 	RIG_UNTIL(rig,
-	          (n = recvfrom(fd, bytes, room, MSG_DONTWAIT, &sender.any, &sender.length)) >= 0 ||
-	                  errno != EAGAIN);
+		  (n = recvfrom(fd, bytes, room, MSG_DONTWAIT, &sender.any, &sender.length)) >= 0 ||
+			  errno != EAGAIN);
 	ck_assert_int_ge(n, 0);
 	if (from)
 		*from = sender;
@@ -217,7 +217,7 @@ START_TEST(answers_many)
 	for (size_t i = 0; i < 14 * 9; i++) {
 		memset(expected, 'A' + (int)(i % 26), sizeof(expected));
 		ck_assert_uint_eq(hear(&rig, clients[i / 2 % 3], bytes, sizeof(bytes), NULL),
-		                  lengths[i % 14]);
+				  lengths[i % 14]);
 		ck_assert_mem_eq(bytes, expected, lengths[i % 14]);
 	}
 	ck_assert_uint_eq(rig.status.datagrams_answered, asked);
@@ -261,7 +261,7 @@ END_TEST
 
 /* Sends one datagram that is not answered, for one reason. */
 static void expect_refusal(struct rig *rig, int client, const struct address *server,
-                           enum refusal why)
+			   enum refusal why)
 {
 	uint64_t before = rig->status.refused[why], all = rig->status.datagrams_refused;
 
@@ -709,31 +709,31 @@ int main(void)
 	const char *no = loopback_has_ipv6() ? NULL : "IPv6";
 	const char *not_root = geteuid() == 0 ? NULL : "right to bind a port below 1024";
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("answers", answers),
-	        UNIT_ONCE("answers", answers_nothing_with_nothing),
-	        UNIT_ONCE("answers", answers_the_largest),
-	        UNIT_LOOP_UNLESS(no, "answers", answers_the_largest_of_ipv6, 0, 1),
-	        UNIT_ONCE("answers", counts_replies_too_large),
-	        UNIT_ONCE("answers", answers_many),
-	        UNIT_ONCE("answers", answers_segments),
-	        UNIT_ONCE("guard", refuses_own_port),
-	        UNIT_ONCE("guard", refuses_the_port_of_another_own_socket),
-	        UNIT_LOOP_UNLESS(not_root, "guard", refuses_low_ports, 0, 1),
-	        UNIT_ONCE("address", answers_from_the_address_asked),
-	        UNIT_LOOP_UNLESS(no, "address", answers_from_the_address_asked, 1, 2),
-	        UNIT_LOOP_UNLESS(no, "address", answers_both_families, 0, 1),
-	        UNIT_ONCE("AF_UNIX", answers_unix),
-	        UNIT_ONCE("AF_UNIX", answers_large_unix),
-	        UNIT_ONCE("AF_UNIX", counts_unix_replies_too_large),
-	        UNIT_ONCE("failures", failing_replies_hold_up_nobody),
-	        UNIT_ONCE("failures", icmp_errors_concern_nobody),
-	        UNIT_ONCE("failures", survives_a_refused_connection),
-	        UNIT_ONCE("failures", vanished_datagram),
-	        UNIT_ONCE("failures", dead_socket),
-	        UNIT_ONCE("fairness", sockets_take_turns),
-	        UNIT_LOOP("rate", limits_the_rate, 0, 2),
-	        UNIT_ONCE("datagrams_stop", stops),
-	        {0},
+		UNIT_ONCE("answers", answers),
+		UNIT_ONCE("answers", answers_nothing_with_nothing),
+		UNIT_ONCE("answers", answers_the_largest),
+		UNIT_LOOP_UNLESS(no, "answers", answers_the_largest_of_ipv6, 0, 1),
+		UNIT_ONCE("answers", counts_replies_too_large),
+		UNIT_ONCE("answers", answers_many),
+		UNIT_ONCE("answers", answers_segments),
+		UNIT_ONCE("guard", refuses_own_port),
+		UNIT_ONCE("guard", refuses_the_port_of_another_own_socket),
+		UNIT_LOOP_UNLESS(not_root, "guard", refuses_low_ports, 0, 1),
+		UNIT_ONCE("address", answers_from_the_address_asked),
+		UNIT_LOOP_UNLESS(no, "address", answers_from_the_address_asked, 1, 2),
+		UNIT_LOOP_UNLESS(no, "address", answers_both_families, 0, 1),
+		UNIT_ONCE("AF_UNIX", answers_unix),
+		UNIT_ONCE("AF_UNIX", answers_large_unix),
+		UNIT_ONCE("AF_UNIX", counts_unix_replies_too_large),
+		UNIT_ONCE("failures", failing_replies_hold_up_nobody),
+		UNIT_ONCE("failures", icmp_errors_concern_nobody),
+		UNIT_ONCE("failures", survives_a_refused_connection),
+		UNIT_ONCE("failures", vanished_datagram),
+		UNIT_ONCE("failures", dead_socket),
+		UNIT_ONCE("fairness", sockets_take_turns),
+		UNIT_LOOP("rate", limits_the_rate, 0, 2),
+		UNIT_ONCE("datagrams_stop", stops),
+		{0},
 	};
 
 	return unit_run("datagrams", rows);

@@ -221,14 +221,14 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("descriptor_write_all", writes_all, 0, 4),
-	        UNIT_ONCE("descriptor_write_all", writes_nothing),
-	        UNIT_ONCE("descriptor_write_all", reports_errors_of_write),
-	        UNIT_ONCE("descriptor_write_all", ends_when_the_reader_goes),
-	        UNIT_ONCE("descriptor_set_nonblocking", changes_nonblocking_alone),
-	        UNIT_ONCE("descriptor_set_cloexec", changes_cloexec),
-	        UNIT_ONCE("take_fd", closes_what_was_not_taken),
-	        {0},
+		UNIT_LOOP("descriptor_write_all", writes_all, 0, 4),
+		UNIT_ONCE("descriptor_write_all", writes_nothing),
+		UNIT_ONCE("descriptor_write_all", reports_errors_of_write),
+		UNIT_ONCE("descriptor_write_all", ends_when_the_reader_goes),
+		UNIT_ONCE("descriptor_set_nonblocking", changes_nonblocking_alone),
+		UNIT_ONCE("descriptor_set_cloexec", changes_cloexec),
+		UNIT_ONCE("take_fd", closes_what_was_not_taken),
+		{0},
 	};
 
 	return unit_run("descriptor", rows);

@@ -22,7 +22,7 @@ static const char *kind_name(enum endpoint_kind kind)
 {
 	return kind == ENDPOINT_LISTENING   ? "listening"
 	       : kind == ENDPOINT_CONNECTED ? "connected"
-	                                    : "datagram";
+					    : "datagram";
 }
 
 /* "systemd" and a line for each endpoint: what it is, its name, and what is wrong with it. */
@@ -45,11 +45,11 @@ static void show(int out, const void *userdata)
 
 		(void)socket_look(endpoint->fd, &facts);
 		dprintf(out, "%s %d '%s'%s%s%s%s%s\n", kind_name(endpoint->kind), endpoint->family,
-		        endpoint->name, endpoint->fd < 3 ? " STANDARD" : "",
-		        facts.family == endpoint->family ? "" : " FAMILY",
-		        facts.listening == (endpoint->kind == ENDPOINT_LISTENING) ? "" : " KIND",
-		        fcntl(endpoint->fd, F_GETFL) & O_NONBLOCK ? "" : " BLOCKING",
-		        fcntl(endpoint->fd, F_GETFD) & FD_CLOEXEC ? "" : " INHERITED");
+			endpoint->name, endpoint->fd < 3 ? " STANDARD" : "",
+			facts.family == endpoint->family ? "" : " FAMILY",
+			facts.listening == (endpoint->kind == ENDPOINT_LISTENING) ? "" : " KIND",
+			fcntl(endpoint->fd, F_GETFL) & O_NONBLOCK ? "" : " BLOCKING",
+			fcntl(endpoint->fd, F_GETFD) & FD_CLOEXEC ? "" : " INHERITED");
 	}
 	if (getenv("LISTEN_FDS") || getenv("LISTEN_PID"))
 		dprintf(out, "ENVIRONMENT\n");
@@ -61,7 +61,7 @@ static void show(int out, const void *userdata)
 }
 
 static void check(const struct stage *stage, const struct addresses *addresses,
-                  const char *expected)
+		  const char *expected)
 {
 	static const struct addresses none;
 	char text[STAGE_TEXT_MAX];
@@ -116,12 +116,12 @@ START_TEST(takes_what_systemd_passes)
 	cast_make(&cast);
 
 	struct stage stage = {
-	        .input = cast.null,
-	        .passed = {cast.listening, cast.datagram, cast.local, cast.connected},
-	        .count = 4,
-	        .pid = "self",
-	        .fds = "4",
-	        .names = "tcp:udp:unix:connection",
+		.input = cast.null,
+		.passed = {cast.listening, cast.datagram, cast.local, cast.connected},
+		.count = 4,
+		.pid = "self",
+		.fds = "4",
+		.names = "tcp:udp:unix:connection",
 	};
 
 	check(&stage, NULL,
@@ -145,19 +145,19 @@ START_TEST(takes_systemd_before_all)
 {
 	_cleanup_(cast_close) struct cast cast;
 	struct addresses addresses = {
-	        .items = {{address_with_port("127.0.0.1:1", 0), SOCK_STREAM}},
-	        .count = 1,
+		.items = {{address_with_port("127.0.0.1:1", 0), SOCK_STREAM}},
+		.count = 1,
 	};
 
 	cast_make(&cast);
 
 	struct stage stage = {
-	        .input = cast.listening,
-	        .passed = {cast.datagram},
-	        .count = 1,
-	        .pid = "self",
-	        .fds = "1",
-	        .names = "udp",
+		.input = cast.listening,
+		.passed = {cast.datagram},
+		.count = 1,
+		.pid = "self",
+		.fds = "1",
+		.names = "udp",
 	};
 
 	check(&stage, &addresses, "systemd\ndatagram 2 'udp'\n");
@@ -188,11 +188,11 @@ START_TEST(refuses_bad_variables)
 	cast_make(&cast);
 
 	struct stage stage = {
-	        .input = cast.null,
-	        .passed = {cast.listening},
-	        .count = 1,
-	        .pid = "self",
-	        .fds = "x",
+		.input = cast.null,
+		.passed = {cast.listening},
+		.count = 1,
+		.pid = "self",
+		.fds = "x",
 	};
 
 	check(&stage, NULL, "-22 LISTEN_FDS: Invalid argument");
@@ -212,7 +212,7 @@ START_TEST(refuses_what_cannot_be_served)
 	_cleanup_(cast_close) struct cast cast;
 	_cleanup_close_ int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	_cleanup_close_ int netlink_dgram =
-	        socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_ROUTE);
+		socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_ROUTE);
 	_cleanup_close_ int packets = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	_cleanup_close_ int fresh = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -220,12 +220,12 @@ START_TEST(refuses_what_cannot_be_served)
 
 	/* Behind a good one, which is released. */
 	struct stage stage = {
-	        .input = cast.null,
-	        .passed = {cast.listening, netlink},
-	        .count = 2,
-	        .pid = "self",
-	        .fds = "2",
-	        .names = "good:bad",
+		.input = cast.null,
+		.passed = {cast.listening, netlink},
+		.count = 2,
+		.pid = "self",
+		.fds = "2",
+		.names = "good:bad",
 	};
 
 	check(&stage, NULL, "-91 socket 'bad': AF_NETLINK raw: cannot be served");
@@ -264,8 +264,8 @@ START_TEST(refuses_other_standard_inputs)
 	_cleanup_close_ int packets = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	static const char none[] =
-	        "-2 no socket: start by a systemd socket unit, by an inetd, or give "
-	        "--listen-stream= or --listen-datagram=";
+		"-2 no socket: start by a systemd socket unit, by an inetd, or give "
+		"--listen-stream= or --listen-datagram=";
 	struct stage stage = {.input = null};
 
 	check(&stage, NULL, none);
@@ -280,9 +280,9 @@ START_TEST(opens_its_own)
 {
 	_cleanup_(cast_close) struct cast cast;
 	struct addresses addresses = {
-	        .items = {{address_with_port("127.0.0.1:1", 0), SOCK_STREAM},
-	                  {address_with_port("127.0.0.2:1", 0), SOCK_DGRAM}},
-	        .count = 2,
+		.items = {{address_with_port("127.0.0.1:1", 0), SOCK_STREAM},
+			  {address_with_port("127.0.0.2:1", 0), SOCK_DGRAM}},
+		.count = 2,
 	};
 	char name[64], expected[256];
 
@@ -292,8 +292,8 @@ START_TEST(opens_its_own)
 	addresses.items[2].type = SOCK_STREAM;
 	addresses.count = 3;
 	snprintf(expected, sizeof(expected),
-	         "own\nlistening 2 '127.0.0.1:0'\ndatagram 2 '127.0.0.2:0'\nlistening 1 '%s'\n",
-	         name);
+		 "own\nlistening 2 '127.0.0.1:0'\ndatagram 2 '127.0.0.2:0'\nlistening 1 '%s'\n",
+		 name);
 
 	/* Whatever descriptor 0 is: many programs start their children with a socket there. */
 	struct stage stage = {.input = cast.null};
@@ -339,16 +339,16 @@ START_TEST(says_what_it_could_not_open)
 
 	int port = port_of(_i == 0 ? cast.listening : cast.datagram);
 	struct addresses addresses = {
-	        .items = {{address_with_port("127.0.0.1:1", 0), SOCK_STREAM},
-	                  {address_with_port("127.0.0.1:1", port),
-	                   _i == 0 ? SOCK_STREAM : SOCK_DGRAM}},
-	        .count = 2,
+		.items = {{address_with_port("127.0.0.1:1", 0), SOCK_STREAM},
+			  {address_with_port("127.0.0.1:1", port),
+			   _i == 0 ? SOCK_STREAM : SOCK_DGRAM}},
+		.count = 2,
 	};
 	struct stage stage = {.input = cast.null};
 	char expected[128];
 
 	snprintf(expected, sizeof(expected), "-98 --listen-%s=127.0.0.1:%d: Address already in use",
-	         options[_i], port);
+		 options[_i], port);
 	check(&stage, &addresses, expected);
 }
 END_TEST
@@ -356,17 +356,17 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("endpoints_find", takes_what_systemd_passes),
-	        UNIT_ONCE("endpoints_find", takes_systemd_before_all),
-	        UNIT_ONCE("endpoints_find", ignores_what_is_for_another),
-	        UNIT_ONCE("endpoints_find", refuses_bad_variables),
-	        UNIT_ONCE("endpoints_find", refuses_what_cannot_be_served),
-	        UNIT_ONCE("endpoints_find", takes_standard_input),
-	        UNIT_ONCE("endpoints_find", refuses_other_standard_inputs),
-	        UNIT_ONCE("endpoints_find", opens_its_own),
-	        UNIT_ONCE("endpoints_close", removes_its_paths),
-	        UNIT_LOOP("endpoints_find", says_what_it_could_not_open, 0, 2),
-	        {0},
+		UNIT_ONCE("endpoints_find", takes_what_systemd_passes),
+		UNIT_ONCE("endpoints_find", takes_systemd_before_all),
+		UNIT_ONCE("endpoints_find", ignores_what_is_for_another),
+		UNIT_ONCE("endpoints_find", refuses_bad_variables),
+		UNIT_ONCE("endpoints_find", refuses_what_cannot_be_served),
+		UNIT_ONCE("endpoints_find", takes_standard_input),
+		UNIT_ONCE("endpoints_find", refuses_other_standard_inputs),
+		UNIT_ONCE("endpoints_find", opens_its_own),
+		UNIT_ONCE("endpoints_close", removes_its_paths),
+		UNIT_LOOP("endpoints_find", says_what_it_could_not_open, 0, 2),
+		{0},
 	};
 
 	return unit_run("endpoints", rows);

@@ -11,9 +11,9 @@
 #include "util/error.h"
 
 static const struct option_row rows[] = {
-        {"own", 'x', "ARGUMENT", "an option of the program's own"},
-        EXCHANGE_OPTION_ROWS,
-        EXCHANGE_OPTION_LAST_ROWS,
+	{"own", 'x', "ARGUMENT", "an option of the program's own"},
+	EXCHANGE_OPTION_ROWS,
+	EXCHANGE_OPTION_LAST_ROWS,
 };
 
 static const struct service plain = {.name = "plain"};
@@ -88,13 +88,13 @@ START_TEST(rejects_bad_values)
 	static const struct {
 		const char *word, *error;
 	} words[] = {
-	        {"--framing=", "--framing=: not stream, line or length"},
-	        {"--framing=lines", "--framing=lines: not stream, line or length"},
-	        {"--message-max=0", "--message-max=0: not a size from 1 to 64M"},
-	        {"--message-max=65M", "--message-max=65M: not a size from 1 to 64M"},
-	        {"--message-max=67108865", "--message-max=67108865: not a size from 1 to 64M"},
-	        {"--message-max=4294967297", "--message-max=4294967297: not a size from 1 to 64M"},
-	        {"--message-max=x", "--message-max=x: not a size from 1 to 64M"},
+		{"--framing=", "--framing=: not stream, line or length"},
+		{"--framing=lines", "--framing=lines: not stream, line or length"},
+		{"--message-max=0", "--message-max=0: not a size from 1 to 64M"},
+		{"--message-max=65M", "--message-max=65M: not a size from 1 to 64M"},
+		{"--message-max=67108865", "--message-max=67108865: not a size from 1 to 64M"},
+		{"--message-max=4294967297", "--message-max=4294967297: not a size from 1 to 64M"},
+		{"--message-max=x", "--message-max=x: not a size from 1 to 64M"},
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -111,11 +111,11 @@ END_TEST
 int main(void)
 {
 	const struct unit_row tests[] = {
-	        UNIT_ONCE("exchange_options_default", has_defaults),
-	        UNIT_ONCE("exchange_options_take", takes_options),
-	        UNIT_ONCE("exchange_options_take", passes_others),
-	        UNIT_ONCE("exchange_options_take", rejects_bad_values),
-	        {0},
+		UNIT_ONCE("exchange_options_default", has_defaults),
+		UNIT_ONCE("exchange_options_take", takes_options),
+		UNIT_ONCE("exchange_options_take", passes_others),
+		UNIT_ONCE("exchange_options_take", rejects_bad_values),
+		{0},
 	};
 
 	return unit_run("exchange-options", tests);

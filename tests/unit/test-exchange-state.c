@@ -29,14 +29,14 @@ static void move(struct exchange *exchange, const struct exchange_options *optio
 
 /* The reply to a request that is fed byte by byte, moved after each or never. */
 static size_t converse(const struct exchange_options *options, const char *request, size_t length,
-                       bool moving, char *reply)
+		       bool moving, char *reply)
 {
 	struct exchange exchange = {0};
 	size_t total = 0, n;
 
 	for (size_t i = 0; i < length; i++) {
 		ck_assert_int_eq(
-		        exchange_feed(&exchange, options, request + i, 1, reply + total, &n), 0);
+			exchange_feed(&exchange, options, request + i, 1, reply + total, &n), 0);
 		total += n;
 		if (moving)
 			move(&exchange, options);
@@ -53,16 +53,16 @@ START_TEST(moves_between_any_bytes)
 		const char *request;
 		size_t length;
 	} rows[] = {
-	        {FRAMING_STREAM, "stra\xc3\x9f\xe2\x80\xef\xac\x81\xf0\x90\x90\xa8\xce", 17},
-	        {FRAMING_LINE, "one\n\ntw\xc3\xb6\nno newline\xce", 21},
-	        {FRAMING_LENGTH, "\0\0\0\3abc\0\0\0\0\0\0\0\2\xc3\x9f", 17},
+		{FRAMING_STREAM, "stra\xc3\x9f\xe2\x80\xef\xac\x81\xf0\x90\x90\xa8\xce", 17},
+		{FRAMING_LINE, "one\n\ntw\xc3\xb6\nno newline\xce", 21},
+		{FRAMING_LENGTH, "\0\0\0\3abc\0\0\0\0\0\0\0\2\xc3\x9f", 17},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct exchange_options options = {
-		        .service = &service,
-		        .framing = rows[i].framing,
-		        .message_max = 100,
+			.service = &service,
+			.framing = rows[i].framing,
+			.message_max = 100,
 		};
 		char still[256], moved[256];
 		size_t length = converse(&options, rows[i].request, rows[i].length, false, out);
@@ -70,7 +70,7 @@ START_TEST(moves_between_any_bytes)
 		ck_assert_uint_le(length, sizeof(still));
 		memcpy(still, out, length);
 		ck_assert_uint_eq(converse(&options, rows[i].request, rows[i].length, true, out),
-		                  length);
+				  length);
 		memcpy(moved, out, length);
 		ck_assert_mem_eq(moved, still, length);
 	}
@@ -121,35 +121,35 @@ START_TEST(refuses_what_is_none)
 		const char *bytes;
 		size_t length;
 	} rows[] = {
-	        {FRAMING_STREAM, "", 0},
-	        {FRAMING_STREAM, "\0\0\0\0\0\0\0\0", 8},
-	        /* done is a flag */
-	        {FRAMING_STREAM, "\0\0\0\0\0\0\0\0\2", HEAD},
-	        /* three bytes may be pending at most, and only the beginning of a sequence */
-	        {FRAMING_STREAM, "\xf0\x90\x90\xff\0\0\0\0\0", HEAD},
-	        {FRAMING_STREAM, "abc\1\0\0\0\0\0", HEAD},
-	        {FRAMING_STREAM, "\xce\x90\0\2\0\0\0\0\0", HEAD},
-	        /* a stream holds nothing; a line not a whole one, and no longer than allowed */
-	        {FRAMING_STREAM, "\0\0\0\0\0\0\0\0\0a", HEAD + 1},
-	        {FRAMING_LINE, "\0\0\0\0\0\0\0\0\0a\n", HEAD + 2},
-	        {FRAMING_LINE, "\0\0\0\0\0\0\0\0\0a\nb", HEAD + 3},
-	        {FRAMING_LINE, "\0\0\0\0\0\0\0\0\0abcdefghijk", HEAD + 11},
-	        /* nor a whole message with its header, nor the header of one that is too long */
-	        {FRAMING_LENGTH, "\0\0\0\0\0\0\0\0\0\0\0\0\1a", HEAD + 5},
-	        {FRAMING_LENGTH, "\0\0\0\0\0\0\0\0\0\0\0\0\13a", HEAD + 5},
+		{FRAMING_STREAM, "", 0},
+		{FRAMING_STREAM, "\0\0\0\0\0\0\0\0", 8},
+		/* done is a flag */
+		{FRAMING_STREAM, "\0\0\0\0\0\0\0\0\2", HEAD},
+		/* three bytes may be pending at most, and only the beginning of a sequence */
+		{FRAMING_STREAM, "\xf0\x90\x90\xff\0\0\0\0\0", HEAD},
+		{FRAMING_STREAM, "abc\1\0\0\0\0\0", HEAD},
+		{FRAMING_STREAM, "\xce\x90\0\2\0\0\0\0\0", HEAD},
+		/* a stream holds nothing; a line not a whole one, and no longer than allowed */
+		{FRAMING_STREAM, "\0\0\0\0\0\0\0\0\0a", HEAD + 1},
+		{FRAMING_LINE, "\0\0\0\0\0\0\0\0\0a\n", HEAD + 2},
+		{FRAMING_LINE, "\0\0\0\0\0\0\0\0\0a\nb", HEAD + 3},
+		{FRAMING_LINE, "\0\0\0\0\0\0\0\0\0abcdefghijk", HEAD + 11},
+		/* nor a whole message with its header, nor the header of one that is too long */
+		{FRAMING_LENGTH, "\0\0\0\0\0\0\0\0\0\0\0\0\1a", HEAD + 5},
+		{FRAMING_LENGTH, "\0\0\0\0\0\0\0\0\0\0\0\0\13a", HEAD + 5},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct exchange_options options = {
-		        .service = &service,
-		        .framing = rows[i].framing,
-		        .message_max = 10,
+			.service = &service,
+			.framing = rows[i].framing,
+			.message_max = 10,
 		};
 		struct exchange untouched = {.held_length = 77};
 
 		ck_assert_msg(exchange_state_read(&options, rows[i].bytes, rows[i].length, scratch,
-		                                  &untouched) == -EBADMSG,
-		              "row %zu was taken", i);
+						  &untouched) == -EBADMSG,
+			      "row %zu was taken", i);
 		ck_assert_uint_eq(untouched.held_length, 77);
 	}
 }
@@ -158,11 +158,11 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("exchange_state_is_fresh", knows_a_fresh_one),
-	        UNIT_ONCE("exchange_state_write", moves_between_any_bytes),
-	        UNIT_ONCE("exchange_state_write", keeps_that_it_is_done),
-	        UNIT_ONCE("exchange_state_read", refuses_what_is_none),
-	        {0},
+		UNIT_ONCE("exchange_state_is_fresh", knows_a_fresh_one),
+		UNIT_ONCE("exchange_state_write", moves_between_any_bytes),
+		UNIT_ONCE("exchange_state_write", keeps_that_it_is_done),
+		UNIT_ONCE("exchange_state_read", refuses_what_is_none),
+		{0},
 	};
 
 	return unit_run("exchange-state", rows);

@@ -52,11 +52,11 @@ static size_t swap_finish(struct service_state *state, void *out)
 }
 
 static const struct service swap = {
-        .name = "swap",
-        .growth = GROWTH,
-        .slack = SLACK,
-        .feed = swap_feed,
-        .finish = swap_finish,
+	.name = "swap",
+	.growth = GROWTH,
+	.slack = SLACK,
+	.feed = swap_feed,
+	.finish = swap_finish,
 };
 
 /* Bytes with their number: what was asked, what came back. */
@@ -84,7 +84,7 @@ static void check_text(const struct text *text, const void *bytes, size_t length
 
 /* Feeds a copy of the bytes, in and out in buffers of exactly their size; appends the reply. */
 static int feed(struct exchange *exchange, const struct exchange_options *options, const void *in,
-                size_t length, struct text *reply)
+		size_t length, struct text *reply)
 {
 	unsigned char *copy = malloc(length > 0 ? length : 1);
 	unsigned char *out = malloc(exchange_room(options, length));
@@ -104,7 +104,7 @@ static int feed(struct exchange *exchange, const struct exchange_options *option
 	feed(exchange, options, literal, sizeof(literal) - 1, reply)
 
 static int finish(struct exchange *exchange, const struct exchange_options *options,
-                  struct text *reply)
+		  struct text *reply)
 {
 	unsigned char *out = malloc(exchange_room(options, 0));
 	size_t n = 4711;
@@ -133,7 +133,7 @@ struct script {
 
 /* Adds bytes to the request, and to the reply what must have come as soon as they have. */
 static void add(struct script *script, const void *request, size_t request_length,
-                const void *reply, size_t reply_length)
+		const void *reply, size_t reply_length)
 {
 	for (size_t i = 0; i < request_length; i++)
 		script->due[script->request.length + i] = script->reply.length;
@@ -156,8 +156,8 @@ static void play(const struct script *script, const size_t *cuts, size_t count)
 		size_t to = i < count ? cuts[i] : script->request.length;
 
 		ck_assert_int_eq(feed(&exchange, &script->options, script->request.bytes + from,
-		                      to - from, &reply),
-		                 0);
+				      to - from, &reply),
+				 0);
 		ck_assert_uint_eq(reply.length, script->due[to]);
 		ck_assert(!exchange_is_done(&exchange));
 		from = to;
@@ -272,7 +272,7 @@ START_TEST(misses_the_rest_of_a_message)
 			whole++;
 		ck_assert_int_eq(feed(&exchange, &options, request, length, &reply), 0);
 		ck_assert_int_eq(finish(&exchange, &options, &reply),
-		                 ends[whole] == length ? 0 : -EPROTO);
+				 ends[whole] == length ? 0 : -EPROTO);
 		ck_assert_uint_eq(reply.length, replies[whole]);
 		ck_assert_ptr_null(exchange.held);
 		exchange_reset(&exchange);
@@ -286,16 +286,16 @@ static const struct {
 	size_t length, shows;
 	const char *request;
 } long_messages[] = {
-        {FRAMING_LINE, 10, 9, "123456789\n"},
-        {FRAMING_LINE, 9, 9, "123456789"},
-        {FRAMING_LINE, 20, 9, "1234567890123456789\n"},
-        {FRAMING_LENGTH, 4, 4, "\0\0\0\11"},
-        {FRAMING_LENGTH, 13, 4,
-         "\0\0\0\11"
-         "123456789"},
-        {FRAMING_LENGTH, 5, 4, "\0\0\1\0a"},
-        {FRAMING_LENGTH, 5, 4, "\1\0\0\0a"},
-        {FRAMING_LENGTH, 5, 4, "\377\377\377\377a"},
+	{FRAMING_LINE, 10, 9, "123456789\n"},
+	{FRAMING_LINE, 9, 9, "123456789"},
+	{FRAMING_LINE, 20, 9, "1234567890123456789\n"},
+	{FRAMING_LENGTH, 4, 4, "\0\0\0\11"},
+	{FRAMING_LENGTH, 13, 4,
+	 "\0\0\0\11"
+	 "123456789"},
+	{FRAMING_LENGTH, 5, 4, "\0\0\1\0a"},
+	{FRAMING_LENGTH, 5, 4, "\1\0\0\0a"},
+	{FRAMING_LENGTH, 5, 4, "\377\377\377\377a"},
 };
 
 /* Good messages first, whose answers are kept; then a long one, cut anywhere. */
@@ -523,8 +523,8 @@ START_TEST(answers_in_upper_case)
 
 		ck_assert_int_eq(feed(&exchange, &options, request, cut, &reply), 0);
 		ck_assert_int_eq(
-		        feed(&exchange, &options, request + cut, sizeof(request) - 1 - cut, &reply),
-		        0);
+			feed(&exchange, &options, request + cut, sizeof(request) - 1 - cut, &reply),
+			0);
 		/* The unfinished sequence at the end passes unchanged. */
 		ck_assert_int_eq(finish(&exchange, &options, &reply), 0);
 		CHECK_TEXT(&reply, answer);
@@ -551,8 +551,8 @@ START_TEST(has_room_for_growth)
 	ck_assert_int_eq(feed(&exchange, &options, request.bytes, request.length, &reply), 0);
 	ck_assert_int_eq(finish(&exchange, &options, &reply), 0);
 	ck_assert_uint_eq(reply.length, 3600 + (framings[_i] == FRAMING_STREAM ? 0
-	                                        : framings[_i] == FRAMING_LINE ? 1
-	                                                                       : 4));
+						: framings[_i] == FRAMING_LINE ? 1
+									       : 4));
 	if (framings[_i] == FRAMING_LENGTH)
 		ck_assert_mem_eq(reply.bytes, "\0\0\16\20", 4);
 }
@@ -561,24 +561,24 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("exchange_feed", answers_streams),
-	        UNIT_ONCE("exchange_feed", answers_lines),
-	        UNIT_ONCE("exchange_feed", answers_messages_with_a_length),
-	        UNIT_LOOP("exchange_feed", answers_nothing_with_nothing, 0, 2),
-	        UNIT_LOOP("exchange_feed", refuses_long_messages, 0,
-	                  sizeof(long_messages) / sizeof(long_messages[0])),
-	        UNIT_ONCE("exchange_feed", answers_one_line_once),
-	        UNIT_ONCE("exchange_feed", answers_one_length_once),
-	        UNIT_ONCE("exchange_feed", answers_one_read_once),
-	        UNIT_ONCE("exchange_feed", holds_nothing_between_messages),
-	        UNIT_LOOP("exchange_feed", holds_long_messages, 0, 2),
-	        UNIT_LOOP("exchange_room", has_room_for_the_most, 0, 2),
-	        UNIT_ONCE("exchange_finish", misses_the_rest_of_a_message),
-	        UNIT_LOOP("exchange_reset", starts_anew_after_reset, 0, 3),
-	        UNIT_LOOP("exchange_datagram", answers_datagrams, 0, 3),
-	        UNIT_LOOP("uppercase", answers_in_upper_case, 0, 2),
-	        UNIT_LOOP("uppercase", has_room_for_growth, 0, 3),
-	        {0},
+		UNIT_ONCE("exchange_feed", answers_streams),
+		UNIT_ONCE("exchange_feed", answers_lines),
+		UNIT_ONCE("exchange_feed", answers_messages_with_a_length),
+		UNIT_LOOP("exchange_feed", answers_nothing_with_nothing, 0, 2),
+		UNIT_LOOP("exchange_feed", refuses_long_messages, 0,
+			  sizeof(long_messages) / sizeof(long_messages[0])),
+		UNIT_ONCE("exchange_feed", answers_one_line_once),
+		UNIT_ONCE("exchange_feed", answers_one_length_once),
+		UNIT_ONCE("exchange_feed", answers_one_read_once),
+		UNIT_ONCE("exchange_feed", holds_nothing_between_messages),
+		UNIT_LOOP("exchange_feed", holds_long_messages, 0, 2),
+		UNIT_LOOP("exchange_room", has_room_for_the_most, 0, 2),
+		UNIT_ONCE("exchange_finish", misses_the_rest_of_a_message),
+		UNIT_LOOP("exchange_reset", starts_anew_after_reset, 0, 3),
+		UNIT_LOOP("exchange_datagram", answers_datagrams, 0, 3),
+		UNIT_LOOP("uppercase", answers_in_upper_case, 0, 2),
+		UNIT_LOOP("uppercase", has_room_for_growth, 0, 3),
+		{0},
 	};
 
 	return unit_run("exchange", rows);

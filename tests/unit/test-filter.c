@@ -367,15 +367,15 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("filter_run", answers_at_once, 0, 2),
-	        UNIT_LOOP("filter_run", answers_much, 0, 2),
-	        UNIT_LOOP("filter_run", answers_nothing, 0, 2),
-	        UNIT_ONCE("filter_run", reads_again),
-	        UNIT_ONCE("filter_run", ends_after_one),
-	        UNIT_ONCE("filter_run", answers_before_it_fails),
-	        UNIT_ONCE("filter_run", says_what_failed),
-	        UNIT_LOOP("filter_end", ends_gently, 0, 2),
-	        {0},
+		UNIT_LOOP("filter_run", answers_at_once, 0, 2),
+		UNIT_LOOP("filter_run", answers_much, 0, 2),
+		UNIT_LOOP("filter_run", answers_nothing, 0, 2),
+		UNIT_ONCE("filter_run", reads_again),
+		UNIT_ONCE("filter_run", ends_after_one),
+		UNIT_ONCE("filter_run", answers_before_it_fails),
+		UNIT_ONCE("filter_run", says_what_failed),
+		UNIT_LOOP("filter_end", ends_gently, 0, 2),
+		{0},
 	};
 
 	return unit_run("filter", rows);

@@ -24,7 +24,7 @@ END_TEST
 START_TEST(refuses_other_names)
 {
 	static const char *const texts[] = {"",      "Line",  "LINE", "lin",     "lines",
-	                                    " line", "line ", "0",    "stream,", "length:4"};
+					    " line", "line ", "0",    "stream,", "length:4"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		enum framing framing = FRAMING_LENGTH;
@@ -41,11 +41,11 @@ START_TEST(reads_and_writes_headers)
 		unsigned char header[FRAMING_HEADER_SIZE];
 		uint32_t length;
 	} rows[] = {
-	        {{0, 0, 0, 0}, 0},
-	        {{0, 0, 0, 1}, 1},
-	        {{0x01, 0x02, 0x03, 0x04}, 0x01020304},
-	        {{0x80, 0, 0, 0}, 0x80000000},
-	        {{0xff, 0xff, 0xff, 0xff}, UINT32_MAX},
+		{{0, 0, 0, 0}, 0},
+		{{0, 0, 0, 1}, 1},
+		{{0x01, 0x02, 0x03, 0x04}, 0x01020304},
+		{{0x80, 0, 0, 0}, 0x80000000},
+		{{0xff, 0xff, 0xff, 0xff}, UINT32_MAX},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -61,10 +61,10 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("framing_parse", parses_names),
-	        UNIT_ONCE("framing_parse", refuses_other_names),
-	        UNIT_ONCE("framing_read_header", reads_and_writes_headers),
-	        {0},
+		UNIT_ONCE("framing_parse", parses_names),
+		UNIT_ONCE("framing_parse", refuses_other_names),
+		UNIT_ONCE("framing_read_header", reads_and_writes_headers),
+		{0},
 	};
 
 	return unit_run("framing", rows);

@@ -17,33 +17,33 @@ static const struct {
 	unsigned port;
 	enum refusal expected;
 } cases[] = {
-        {"127.0.0.1", 1024, ALLOWED},
-        {"127.0.0.1", 65535, ALLOWED},
-        {"127.0.0.1", 1023, REFUSAL_LOW_PORT},
-        {"127.0.0.1", 7, REFUSAL_LOW_PORT},
-        {"127.0.0.1", 0, REFUSAL_LOW_PORT},
-        {"127.0.0.1", OWN, REFUSAL_OWN_PORT},
-        {"192.0.2.1", OWN, REFUSAL_OWN_PORT},
-        {"0.0.0.0", 5000, REFUSAL_ZERO_NETWORK},
-        {"0.255.255.255", 5000, REFUSAL_ZERO_NETWORK},
-        {"1.0.0.0", 5000, ALLOWED},
-        {"223.255.255.255", 5000, ALLOWED},
-        {"224.0.0.0", 5000, REFUSAL_MULTICAST},
-        {"239.255.255.255", 5000, REFUSAL_MULTICAST},
-        {"240.0.0.0", 5000, REFUSAL_BROADCAST},
-        {"255.255.255.255", 5000, REFUSAL_BROADCAST},
-        {"::1", 5000, ALLOWED},
-        {"::1", 1023, REFUSAL_LOW_PORT},
-        {"::1", OWN, REFUSAL_OWN_PORT},
-        {"2001:db8::1", 5000, ALLOWED},
-        {"fe80::1", 5000, ALLOWED},
-        {"::", 5000, REFUSAL_ZERO_NETWORK},
-        {"ff02::1", 5000, REFUSAL_MULTICAST},
-        {"::ffff:127.0.0.1", 5000, ALLOWED},
-        {"::ffff:127.0.0.1", OWN, REFUSAL_OWN_PORT},
-        {"::ffff:0.1.2.3", 5000, REFUSAL_ZERO_NETWORK},
-        {"::ffff:224.0.0.1", 5000, REFUSAL_MULTICAST},
-        {"::ffff:255.255.255.255", 5000, REFUSAL_BROADCAST},
+	{"127.0.0.1", 1024, ALLOWED},
+	{"127.0.0.1", 65535, ALLOWED},
+	{"127.0.0.1", 1023, REFUSAL_LOW_PORT},
+	{"127.0.0.1", 7, REFUSAL_LOW_PORT},
+	{"127.0.0.1", 0, REFUSAL_LOW_PORT},
+	{"127.0.0.1", OWN, REFUSAL_OWN_PORT},
+	{"192.0.2.1", OWN, REFUSAL_OWN_PORT},
+	{"0.0.0.0", 5000, REFUSAL_ZERO_NETWORK},
+	{"0.255.255.255", 5000, REFUSAL_ZERO_NETWORK},
+	{"1.0.0.0", 5000, ALLOWED},
+	{"223.255.255.255", 5000, ALLOWED},
+	{"224.0.0.0", 5000, REFUSAL_MULTICAST},
+	{"239.255.255.255", 5000, REFUSAL_MULTICAST},
+	{"240.0.0.0", 5000, REFUSAL_BROADCAST},
+	{"255.255.255.255", 5000, REFUSAL_BROADCAST},
+	{"::1", 5000, ALLOWED},
+	{"::1", 1023, REFUSAL_LOW_PORT},
+	{"::1", OWN, REFUSAL_OWN_PORT},
+	{"2001:db8::1", 5000, ALLOWED},
+	{"fe80::1", 5000, ALLOWED},
+	{"::", 5000, REFUSAL_ZERO_NETWORK},
+	{"ff02::1", 5000, REFUSAL_MULTICAST},
+	{"::ffff:127.0.0.1", 5000, ALLOWED},
+	{"::ffff:127.0.0.1", OWN, REFUSAL_OWN_PORT},
+	{"::ffff:0.1.2.3", 5000, REFUSAL_ZERO_NETWORK},
+	{"::ffff:224.0.0.1", 5000, REFUSAL_MULTICAST},
+	{"::ffff:255.255.255.255", 5000, REFUSAL_BROADCAST},
 };
 
 START_TEST(tells_sources)
@@ -53,7 +53,7 @@ START_TEST(tells_sources)
 
 	ck_assert_int_eq(guard_allows(&source, OWN, &why), cases[_i].expected == ALLOWED);
 	ck_assert_msg(why == cases[_i].expected, "%s:%u: %d, not %d", cases[_i].host,
-	              cases[_i].port, (int)why, (int)cases[_i].expected);
+		      cases[_i].port, (int)why, (int)cases[_i].expected);
 }
 END_TEST
 
@@ -89,10 +89,10 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("guard_allows", tells_sources, 0, sizeof(cases) / sizeof(cases[0])),
-	        UNIT_ONCE("guard_allows", without_own_port),
-	        UNIT_ONCE("guard_allows", unix_sources),
-	        {0},
+		UNIT_LOOP("guard_allows", tells_sources, 0, sizeof(cases) / sizeof(cases[0])),
+		UNIT_ONCE("guard_allows", without_own_port),
+		UNIT_ONCE("guard_allows", unix_sources),
+		{0},
 	};
 
 	return unit_run("guard", rows);

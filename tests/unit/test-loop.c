@@ -45,10 +45,10 @@ static void probe_open(struct probe *probe, struct loop *loop)
 
 	ck_assert_int_eq(pipe(ends), 0);
 	*probe = (struct probe){
-	        .source = {probe_ready},
-	        .loop = loop,
-	        .fd = ends[0],
-	        .other = ends[1],
+		.source = {probe_ready},
+		.loop = loop,
+		.fd = ends[0],
+		.other = ends[1],
 	};
 	ck_assert_int_eq(loop_add(loop, probe->fd, EPOLLIN, &probe->source), 0);
 }
@@ -188,8 +188,8 @@ START_TEST(exits_from_control)
 
 	ck_assert_int_eq(loop_init(&loop, true), 0);
 	ck_assert_int_eq(sd_event_add_time_relative(loop.control, NULL, CLOCK_MONOTONIC, 5000, 1000,
-	                                            on_exit_time, NULL),
-	                 0);
+						    on_exit_time, NULL),
+			 0);
 	ck_assert_int_eq(loop_run(&loop), 3);
 	loop_free(&loop);
 }
@@ -210,8 +210,8 @@ START_TEST(dispatches_control)
 	ck_assert_int_eq(loop_round(&loop, -1), 0);
 	ck_assert_uint_eq(runs, 3);
 	ck_assert_int_eq(sd_event_add_time_relative(loop.control, NULL, CLOCK_MONOTONIC, 1000, 1,
-	                                            count_time, &runs),
-	                 0);
+						    count_time, &runs),
+			 0);
 	loop_wake_control(&loop);
 	for (unsigned i = 0; i < 100 && runs < 4; i++)
 		ck_assert_int_eq(loop_round(&loop, 100), 0);
@@ -274,11 +274,11 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("data", dispatches_data),        UNIT_ONCE("data", changes_and_removes),
-	        UNIT_ONCE("data", tells_errors),           UNIT_ONCE("control", exits_from_data),
-	        UNIT_ONCE("control", exits_from_control),  UNIT_ONCE("control", dispatches_control),
-	        UNIT_ONCE("control", data_comes_first),    UNIT_ONCE("control", sleeps),
-	        UNIT_ONCE("clock", clock_never_goes_back), {0},
+		UNIT_ONCE("data", dispatches_data),        UNIT_ONCE("data", changes_and_removes),
+		UNIT_ONCE("data", tells_errors),           UNIT_ONCE("control", exits_from_data),
+		UNIT_ONCE("control", exits_from_control),  UNIT_ONCE("control", dispatches_control),
+		UNIT_ONCE("control", data_comes_first),    UNIT_ONCE("control", sleeps),
+		UNIT_ONCE("clock", clock_never_goes_back), {0},
 	};
 
 	return unit_run("loop", rows);

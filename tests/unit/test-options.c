@@ -17,14 +17,14 @@ enum {
 };
 
 static const struct option_row rows[] = {
-        {"framing", OPTION_FRAMING, "HOW", "where a message ends:\nstream, line or length"},
-        {"frame-rate", OPTION_FRAME_RATE, "N", "frames per second"},
-        {"ping", OPTION_PING, "[=COUNT]", "ask again and again"},
-        {"number", 'n', "N", "a number"},
-        {"once", 'o', NULL, "answer one message, then close"},
-        {"verbose-enough-to-need-a-line-of-its-own", 'v', NULL, "say more"},
-        {"help", 'h', NULL, "show this help"},
-        {0},
+	{"framing", OPTION_FRAMING, "HOW", "where a message ends:\nstream, line or length"},
+	{"frame-rate", OPTION_FRAME_RATE, "N", "frames per second"},
+	{"ping", OPTION_PING, "[=COUNT]", "ask again and again"},
+	{"number", 'n', "N", "a number"},
+	{"once", 'o', NULL, "answer one message, then close"},
+	{"verbose-enough-to-need-a-line-of-its-own", 'v', NULL, "say more"},
+	{"help", 'h', NULL, "show this help"},
+	{0},
 };
 
 #define WORDS_MAX 8
@@ -170,23 +170,23 @@ static const struct {
 	const char *words[WORDS_MAX];
 	const char *error;
 } mistakes[] = {
-        {{"--bogus"}, "--bogus: no such option"},
-        {{"--bogus=x"}, "--bogus: no such option"},
-        {{"a", "--bogus", "b"}, "--bogus: no such option"},
-        {{"a", "b", "--bogus=", "c"}, "--bogus: no such option"},
-        {{"--fram"}, "--fram: no such option"}, /* --framing or --frame-rate? */
-        {{"a", "--fram=3"}, "--fram: no such option"},
-        {{"--once=yes"}, "--once: takes no argument"},
-        {{"a", "--onc=yes"}, "--once: takes no argument"},
-        {{"--framing"}, "--framing: needs an argument"},
-        {{"a", "--frami"}, "--framing: needs an argument"},
-        {{"--number"}, "--number: needs an argument"},
-        {{"-n"}, "-n: needs an argument"},
-        {{"-x"}, "-x: no such option"},
-        {{"-xo"}, "-x: no such option"},
-        {{"a", "-x", "b"}, "-x: no such option"},
-        {{"-?"}, "-?: no such option"},
-        {{"-:"}, "-:: no such option"},
+	{{"--bogus"}, "--bogus: no such option"},
+	{{"--bogus=x"}, "--bogus: no such option"},
+	{{"a", "--bogus", "b"}, "--bogus: no such option"},
+	{{"a", "b", "--bogus=", "c"}, "--bogus: no such option"},
+	{{"--fram"}, "--fram: no such option"}, /* --framing or --frame-rate? */
+	{{"a", "--fram=3"}, "--fram: no such option"},
+	{{"--once=yes"}, "--once: takes no argument"},
+	{{"a", "--onc=yes"}, "--once: takes no argument"},
+	{{"--framing"}, "--framing: needs an argument"},
+	{{"a", "--frami"}, "--framing: needs an argument"},
+	{{"--number"}, "--number: needs an argument"},
+	{{"-n"}, "-n: needs an argument"},
+	{{"-x"}, "-x: no such option"},
+	{{"-xo"}, "-x: no such option"},
+	{{"a", "-x", "b"}, "-x: no such option"},
+	{{"-?"}, "-?: no such option"},
+	{{"-:"}, "-:: no such option"},
 };
 
 START_TEST(explains_mistakes)
@@ -259,15 +259,15 @@ END_TEST
 START_TEST(prints_help)
 {
 	static const char expected[] =
-	        "      --framing=HOW                 where a message ends:\n"
-	        "                                    stream, line or length\n"
-	        "      --frame-rate=N                frames per second\n"
-	        "      --ping[=COUNT]                ask again and again\n"
-	        "  -n, --number=N                    a number\n"
-	        "  -o, --once                        answer one message, then close\n"
-	        "  -v, --verbose-enough-to-need-a-line-of-its-own\n"
-	        "                                    say more\n"
-	        "  -h, --help                        show this help\n";
+		"      --framing=HOW                 where a message ends:\n"
+		"                                    stream, line or length\n"
+		"      --frame-rate=N                frames per second\n"
+		"      --ping[=COUNT]                ask again and again\n"
+		"  -n, --number=N                    a number\n"
+		"  -o, --once                        answer one message, then close\n"
+		"  -v, --verbose-enough-to-need-a-line-of-its-own\n"
+		"                                    say more\n"
+		"  -h, --help                        show this help\n";
 	_cleanup_free_ char *text = NULL;
 	size_t length;
 	FILE *out = open_memstream(&text, &length);
@@ -284,14 +284,14 @@ START_TEST(prints_help_with_a_gap)
 {
 	/* "      --" and 26, 27 or 28 letters: 34, 35, 36 columns. */
 	static const char names[3][29] = {
-	        "abcdefghijklmnopqrstuvwxyz",
-	        "abcdefghijklmnopqrstuvwxyz1",
-	        "abcdefghijklmnopqrstuvwxyz12",
+		"abcdefghijklmnopqrstuvwxyz",
+		"abcdefghijklmnopqrstuvwxyz1",
+		"abcdefghijklmnopqrstuvwxyz12",
 	};
 	static const char *const between[3] = {
-	        "  ",
-	        "\n                                    ",
-	        "\n                                    ",
+		"  ",
+		"\n                                    ",
+		"\n                                    ",
 	};
 	const struct option_row table[] = {{names[_i], 300, NULL, "text"}, {0}};
 	_cleanup_free_ char *text = NULL;
@@ -310,21 +310,21 @@ END_TEST
 int main(void)
 {
 	const struct unit_row tests[] = {
-	        UNIT_ONCE("options_next", takes_long_options),
-	        UNIT_ONCE("options_next", takes_short_options),
-	        UNIT_ONCE("options_next", takes_beginnings_of_names),
-	        UNIT_ONCE("options_next", takes_optional_arguments),
-	        UNIT_ONCE("options_next", leaves_operands),
-	        UNIT_ONCE("options_next", takes_an_empty_command_line),
-	        UNIT_ONCE("options_next", begins_anew),
-	        UNIT_LOOP("options_next", explains_mistakes, 0,
-	                  sizeof(mistakes) / sizeof(mistakes[0])),
-	        UNIT_ONCE("options_next", explains_a_mistake_behind_others),
-	        UNIT_ONCE("options_next", bounds_an_error),
-	        UNIT_ONCE("options_reject", rejects_what_a_program_refuses),
-	        UNIT_ONCE("options_print_help", prints_help),
-	        UNIT_LOOP("options_print_help", prints_help_with_a_gap, 0, 3),
-	        {0},
+		UNIT_ONCE("options_next", takes_long_options),
+		UNIT_ONCE("options_next", takes_short_options),
+		UNIT_ONCE("options_next", takes_beginnings_of_names),
+		UNIT_ONCE("options_next", takes_optional_arguments),
+		UNIT_ONCE("options_next", leaves_operands),
+		UNIT_ONCE("options_next", takes_an_empty_command_line),
+		UNIT_ONCE("options_next", begins_anew),
+		UNIT_LOOP("options_next", explains_mistakes, 0,
+			  sizeof(mistakes) / sizeof(mistakes[0])),
+		UNIT_ONCE("options_next", explains_a_mistake_behind_others),
+		UNIT_ONCE("options_next", bounds_an_error),
+		UNIT_ONCE("options_reject", rejects_what_a_program_refuses),
+		UNIT_ONCE("options_print_help", prints_help),
+		UNIT_LOOP("options_print_help", prints_help_with_a_gap, 0, 3),
+		{0},
 	};
 
 	return unit_run("options", tests);

@@ -30,12 +30,12 @@ static void receive(int fd, struct datagram *datagram)
 	*datagram = (struct datagram){0};
 	datagram->part = (struct iovec){datagram->bytes, sizeof(datagram->bytes)};
 	datagram->message = (struct msghdr){
-	        .msg_name = &datagram->peer.storage,
-	        .msg_namelen = sizeof(datagram->peer.storage),
-	        .msg_iov = &datagram->part,
-	        .msg_iovlen = 1,
-	        .msg_control = datagram->control,
-	        .msg_controllen = sizeof(datagram->control),
+		.msg_name = &datagram->peer.storage,
+		.msg_namelen = sizeof(datagram->peer.storage),
+		.msg_iov = &datagram->part,
+		.msg_iovlen = 1,
+		.msg_control = datagram->control,
+		.msg_controllen = sizeof(datagram->control),
 	};
 	wait_for(fd, POLLIN);
 
@@ -71,16 +71,16 @@ static void answer(int server)
 static const struct {
 	const char *server, *asked;
 } pairs[] = {
-        {"0.0.0.0:1", "127.0.0.1:1"},
-        {"0.0.0.0:1", "127.0.0.2:1"},
-        {"0.0.0.0:1", "127.255.255.254:1"},
-        {"127.0.0.3:1", "127.0.0.3:1"},
-        /* These need IPv6. */
-        {"1", "127.0.0.1:1"},
-        {"1", "127.0.0.2:1"},
-        {"1", "[::1]:1"},
-        {"[::1]:1", "[::1]:1"},
-        {"[::ffff:0.0.0.0]:1", "127.0.0.2:1"},
+	{"0.0.0.0:1", "127.0.0.1:1"},
+	{"0.0.0.0:1", "127.0.0.2:1"},
+	{"0.0.0.0:1", "127.255.255.254:1"},
+	{"127.0.0.3:1", "127.0.0.3:1"},
+	/* These need IPv6. */
+	{"1", "127.0.0.1:1"},
+	{"1", "127.0.0.2:1"},
+	{"1", "[::1]:1"},
+	{"[::1]:1", "[::1]:1"},
+	{"[::ffff:0.0.0.0]:1", "127.0.0.2:1"},
 };
 
 #define PAIRS      (sizeof(pairs) / sizeof(pairs[0]))
@@ -91,7 +91,7 @@ START_TEST(answers_from_where_it_was_asked)
 	_cleanup_close_ int server = open_server(pairs[_i].server);
 	struct address asked = address_with_port(pairs[_i].asked, port_of(server));
 	_cleanup_close_ int client =
-	        socket(asked.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		socket(asked.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	char bytes[16];
 
 	/* A connected socket hears nobody but whom it asked. */
@@ -111,13 +111,13 @@ static void ask_many(int server, const char *asked)
 	struct address address = address_with_port(asked, port_of(server));
 	struct ip_mreqn loopback = {.imr_ifindex = (int)if_nametoindex("lo")};
 	_cleanup_close_ int client =
-	        socket(address.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		socket(address.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct datagram datagram;
 	uint32_t answered;
 
 	ck_assert_int_eq(setsockopt(client, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)), 0);
 	ck_assert_int_eq(
-	        setsockopt(client, IPPROTO_IP, IP_MULTICAST_IF, &loopback, sizeof(loopback)), 0);
+		setsockopt(client, IPPROTO_IP, IP_MULTICAST_IF, &loopback, sizeof(loopback)), 0);
 	ck_assert_int_eq(sendto(client, "hello", 5, 0, &address.any, address.length), 5);
 	answer(server);
 	receive(client, &datagram);
@@ -145,7 +145,7 @@ START_TEST(answers_a_multicast)
 
 	group.imr_multiaddr.s_addr = htonl(0xefff0102); /* 239.255.1.2: site-local, RFC 2365 */
 	ck_assert_int_eq(setsockopt(server, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)),
-	                 0);
+			 0);
 	ask_many(server, "239.255.1.2:1");
 }
 END_TEST
@@ -177,7 +177,7 @@ static void add(struct handmade *made, int level, int type, const void *data, si
 {
 	char *end = made->control + made->message.msg_controllen;
 	struct cmsghdr header = {
-	        .cmsg_level = level, .cmsg_type = type, .cmsg_len = CMSG_LEN(length)};
+		.cmsg_level = level, .cmsg_type = type, .cmsg_len = CMSG_LEN(length)};
 
 	ck_assert_uint_le(made->message.msg_controllen + CMSG_SPACE(length), sizeof(made->control));
 	memcpy(end, &header, sizeof(header));
@@ -188,9 +188,9 @@ static void add(struct handmade *made, int level, int type, const void *data, si
 static void add_ipv4(struct handmade *made, uint32_t specific, uint32_t destination)
 {
 	struct in_pktinfo info = {
-	        .ipi_ifindex = 7,
-	        .ipi_spec_dst.s_addr = htonl(specific),
-	        .ipi_addr.s_addr = htonl(destination),
+		.ipi_ifindex = 7,
+		.ipi_spec_dst.s_addr = htonl(specific),
+		.ipi_addr.s_addr = htonl(destination),
 	};
 
 	add(made, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
@@ -267,9 +267,9 @@ START_TEST(turns_ipv6)
 		const char *address;
 		unsigned interface;
 	} rows[] = {
-	        {"2001:db8::1", 0}, {"::1", 0},     {"fd00::1", 0},
-	        {"fe80::1", 7}, /* means nothing without its interface */
-	        {"febf::1", 7},     {"fec0::1", 0}, {"::ffff:192.0.2.1", 0},
+		{"2001:db8::1", 0}, {"::1", 0},     {"fd00::1", 0},
+		{"fe80::1", 7}, /* means nothing without its interface */
+		{"febf::1", 7},     {"fec0::1", 0}, {"::ffff:192.0.2.1", 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -287,12 +287,12 @@ START_TEST(lets_the_kernel_choose)
 {
 	/* Nothing can be sent from these. */
 	static const char *const addresses[] = {
-	        "ff02::1",
-	        "ff05::1:3",
-	        "ff0e::1",
-	        "::ffff:224.0.0.1",
-	        "::ffff:239.255.255.255",
-	        "::ffff:255.255.255.255",
+		"ff02::1",
+		"ff05::1:3",
+		"ff0e::1",
+		"::ffff:224.0.0.1",
+		"::ffff:239.255.255.255",
+		"::ffff:255.255.255.255",
 	};
 
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
@@ -382,21 +382,21 @@ int main(void)
 {
 	const char *no = loopback_has_ipv6() ? NULL : "IPv6";
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("pktinfo_enable", enables_what_there_is),
-	        UNIT_LOOP("pktinfo_turn", answers_from_where_it_was_asked, 0, PAIRS_IPV4),
-	        UNIT_LOOP_UNLESS(no, "pktinfo_turn", answers_from_where_it_was_asked, PAIRS_IPV4,
-	                         PAIRS),
-	        UNIT_ONCE("pktinfo_turn", answers_a_broadcast),
-	        UNIT_LOOP_UNLESS(no, "pktinfo_turn", answers_a_broadcast, 1, 2),
-	        UNIT_ONCE("pktinfo_turn", answers_a_multicast),
-	        UNIT_LOOP_UNLESS(no, "pktinfo_turn", answers_a_multicast, 1, 2),
-	        UNIT_ONCE("pktinfo_turn", turns_ipv4),
-	        UNIT_ONCE("pktinfo_turn", turns_ipv6),
-	        UNIT_ONCE("pktinfo_turn", lets_the_kernel_choose),
-	        UNIT_ONCE("pktinfo_turn", keeps_one),
-	        UNIT_ONCE("pktinfo_turn", takes_none),
-	        UNIT_ONCE("pktinfo_turn", ignores_what_was_cut),
-	        {0},
+		UNIT_ONCE("pktinfo_enable", enables_what_there_is),
+		UNIT_LOOP("pktinfo_turn", answers_from_where_it_was_asked, 0, PAIRS_IPV4),
+		UNIT_LOOP_UNLESS(no, "pktinfo_turn", answers_from_where_it_was_asked, PAIRS_IPV4,
+				 PAIRS),
+		UNIT_ONCE("pktinfo_turn", answers_a_broadcast),
+		UNIT_LOOP_UNLESS(no, "pktinfo_turn", answers_a_broadcast, 1, 2),
+		UNIT_ONCE("pktinfo_turn", answers_a_multicast),
+		UNIT_LOOP_UNLESS(no, "pktinfo_turn", answers_a_multicast, 1, 2),
+		UNIT_ONCE("pktinfo_turn", turns_ipv4),
+		UNIT_ONCE("pktinfo_turn", turns_ipv6),
+		UNIT_ONCE("pktinfo_turn", lets_the_kernel_choose),
+		UNIT_ONCE("pktinfo_turn", keeps_one),
+		UNIT_ONCE("pktinfo_turn", takes_none),
+		UNIT_ONCE("pktinfo_turn", ignores_what_was_cut),
+		{0},
 	};
 
 	return unit_run("pktinfo", rows);

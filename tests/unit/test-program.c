@@ -16,15 +16,15 @@ static const char *version(void)
 
 static const struct service plain = {.name = "plain", .summary = "Answer plainly"};
 static const struct service dated = {
-        .name = "dated",
-        .summary = "Answer by data",
-        .data = "Unicode",
-        .data_version = version,
+	.name = "dated",
+	.summary = "Answer by data",
+	.data = "Unicode",
+	.data_version = version,
 };
 
 static const struct option_row rows[] = {
-        {"number", 'n', "N", "a number"},
-        EXCHANGE_OPTION_LAST_ROWS,
+	{"number", 'n', "N", "a number"},
+	EXCHANGE_OPTION_LAST_ROWS,
 };
 
 /* Takes --number=1, and nothing else. */
@@ -93,9 +93,9 @@ START_TEST(complains_in_one_line)
 	static const struct {
 		const char *word, *error;
 	} words[] = {
-	        {"--number=2", "test-program: --number=2: not 1\n"},
-	        {"--numbre=1", "test-program: --numbre: no such option\n"},
-	        {"1", "test-program: 1: no operands are taken\n"},
+		{"--number=2", "test-program: --number=2: not 1\n"},
+		{"--numbre=1", "test-program: --numbre: no such option\n"},
+		{"1", "test-program: 1: no operands are taken\n"},
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -115,8 +115,8 @@ START_TEST(shows_help)
 
 	ck_assert_int_eq(begin(&plain, "d", "--help", &taken), EXIT_ANSWERED);
 	ck_assert_msg(strncmp(said[0], "Usage: plaind [OPTION...]\nAnswer plainly, head.\n\n",
-	                      strlen("Usage: plaind [OPTION...]\nAnswer plainly, head.\n\n")) == 0,
-	              "%s", said[0]);
+			      strlen("Usage: plaind [OPTION...]\nAnswer plainly, head.\n\n")) == 0,
+		      "%s", said[0]);
 	ck_assert_ptr_nonnull(strstr(said[0], "  -n, --number=N "));
 	ck_assert_ptr_nonnull(strstr(said[0], "\n\nTail: plaind(8).\n"));
 	ck_assert_str_eq(said[1], "");
@@ -158,12 +158,12 @@ END_TEST
 int main(void)
 {
 	const struct unit_row tests[] = {
-	        UNIT_ONCE("program_begin", goes_on),
-	        UNIT_ONCE("program_begin", complains_in_one_line),
-	        UNIT_ONCE("program_begin", shows_help),
-	        UNIT_ONCE("program_begin", shows_versions),
-	        UNIT_ONCE("program_begin", notices_a_full_output),
-	        {0},
+		UNIT_ONCE("program_begin", goes_on),
+		UNIT_ONCE("program_begin", complains_in_one_line),
+		UNIT_ONCE("program_begin", shows_help),
+		UNIT_ONCE("program_begin", shows_versions),
+		UNIT_ONCE("program_begin", notices_a_full_output),
+		{0},
 	};
 
 	return unit_run("program", tests);

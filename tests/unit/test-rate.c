@@ -90,11 +90,11 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("rate_allows", gives_a_second_at_once_and_no_more),
-	        UNIT_ONCE("rate_allows", refills_by_time),
-	        UNIT_ONCE("rate_allows", takes_the_extremes),
-	        UNIT_ONCE("rate_allows", holds_in_a_flood),
-	        {0},
+		UNIT_ONCE("rate_allows", gives_a_second_at_once_and_no_more),
+		UNIT_ONCE("rate_allows", refills_by_time),
+		UNIT_ONCE("rate_allows", takes_the_extremes),
+		UNIT_ONCE("rate_allows", holds_in_a_flood),
+		{0},
 	};
 
 	return unit_run("rate", rows);

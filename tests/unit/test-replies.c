@@ -82,10 +82,10 @@ static void add(unsigned peer, size_t length)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct msghdr request = {
-	        .msg_name = &peers[peer].storage,
-	        .msg_namelen = sizeof(peers[peer].in),
-	        .msg_control = control,
-	        .msg_controllen = sizeof(control),
+		.msg_name = &peers[peer].storage,
+		.msg_namelen = sizeof(peers[peer].in),
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
 	};
 
 	*CMSG_FIRSTHDR(&request) = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int))};
@@ -186,12 +186,12 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("replies_send", a_stuck_socket_is_waited_for_once),
-	        UNIT_ONCE("replies_send", nobody_waits_for_a_unix_peer),
-	        UNIT_ONCE("replies_send", segments_leave_alone),
-	        UNIT_LOOP("replies_send", leaves_from_elsewhere, 0, 2),
-	        UNIT_ONCE("replies_end", joins_neighbours),
-	        {0},
+		UNIT_ONCE("replies_send", a_stuck_socket_is_waited_for_once),
+		UNIT_ONCE("replies_send", nobody_waits_for_a_unix_peer),
+		UNIT_ONCE("replies_send", segments_leave_alone),
+		UNIT_LOOP("replies_send", leaves_from_elsewhere, 0, 2),
+		UNIT_ONCE("replies_end", joins_neighbours),
+		{0},
 	};
 
 	return unit_run("replies", rows);

@@ -21,10 +21,10 @@ static int logged_priority;
 
 /* In the place of libc's, in both forms that a compiler may call it by. */
 void __syslog_chk(int priority, int flag, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 
 static void log_here(int priority, const char *format, va_list arguments)
-        __attribute__((format(printf, 2, 0)));
+	__attribute__((format(printf, 2, 0)));
 
 static void log_here(int priority, const char *format, va_list arguments)
 {
@@ -90,7 +90,7 @@ static void set_journal(dev_t device, ino_t inode)
 	char stream[64];
 
 	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)device,
-	         (unsigned long long)inode);
+		 (unsigned long long)inode);
 	ck_assert_int_eq(setenv("JOURNAL_STREAM", stream, 1), 0);
 }
 
@@ -231,14 +231,14 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("report", writes_plain_lines),
-	        UNIT_ONCE("report", writes_to_the_journal),
-	        UNIT_ONCE("report", keeps_out_of_a_conversation),
-	        UNIT_ONCE("report", writes_where_it_reads_if_that_is_no_socket),
-	        UNIT_ONCE("report", escapes_what_a_stranger_sent),
-	        UNIT_LOOP("report", bounds_a_line, 0, 2),
-	        UNIT_ONCE("report", does_without_standard_error),
-	        {0},
+		UNIT_ONCE("report", writes_plain_lines),
+		UNIT_ONCE("report", writes_to_the_journal),
+		UNIT_ONCE("report", keeps_out_of_a_conversation),
+		UNIT_ONCE("report", writes_where_it_reads_if_that_is_no_socket),
+		UNIT_ONCE("report", escapes_what_a_stranger_sent),
+		UNIT_LOOP("report", bounds_a_line, 0, 2),
+		UNIT_ONCE("report", does_without_standard_error),
+		{0},
 	};
 
 	return unit_run("report", rows);

@@ -47,20 +47,20 @@ struct daemon {
 static struct server_options quiet_options(void)
 {
 	return (struct server_options){
-	        .exchange = exchange_options_default(&service),
-	        .workers = 1,
-	        .connections_max = 1000,
-	        .connections_max_per_source = ADMISSION_ANY,
-	        .idle_timeout = PARSE_INFINITY,
-	        .exit_idle_time = PARSE_INFINITY,
-	        .drain_timeout = PARSE_INFINITY,
+		.exchange = exchange_options_default(&service),
+		.workers = 1,
+		.connections_max = 1000,
+		.connections_max_per_source = ADMISSION_ANY,
+		.idle_timeout = PARSE_INFINITY,
+		.exit_idle_time = PARSE_INFINITY,
+		.drain_timeout = PARSE_INFINITY,
 	};
 }
 
 static void add_endpoint(struct daemon *daemon, int fd, int family, enum endpoint_kind kind)
 {
 	daemon->items[daemon->count++] =
-	        (struct endpoint){.fd = fd, .family = family, .kind = kind, .name = NULL};
+		(struct endpoint){.fd = fd, .family = family, .kind = kind, .name = NULL};
 }
 
 static void add_socket(struct daemon *daemon, int type, struct address *ret_address)
@@ -72,15 +72,15 @@ static void add_socket(struct daemon *daemon, int type, struct address *ret_addr
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(socket_get_name(fd, ret_address), 0);
 	add_endpoint(daemon, fd, AF_INET,
-	             type == SOCK_STREAM ? ENDPOINT_LISTENING : ENDPOINT_DATAGRAM);
+		     type == SOCK_STREAM ? ENDPOINT_LISTENING : ENDPOINT_DATAGRAM);
 }
 
 /* A daemon to be, with a welcoming and a datagram socket. */
 static void daemon_prepare(struct daemon *daemon)
 {
 	*daemon = (struct daemon){
-	        .options = quiet_options(),
-	        .activation = ACTIVATION_SYSTEMD,
+		.options = quiet_options(),
+		.activation = ACTIVATION_SYSTEMD,
 	};
 	add_socket(daemon, SOCK_STREAM, &daemon->stream);
 	add_socket(daemon, SOCK_DGRAM, &daemon->datagram);
@@ -284,7 +284,7 @@ START_TEST(serves_and_tells)
 	fd = converse(&daemon);
 	ask_by_datagram(&daemon);
 	expect_notice(&daemon, "STATUS=Connections: 1 open, 1 served, 0 refused. "
-	                       "Datagrams: 1 answered, 0 refused. Bytes: 10 in, 10 out.");
+			       "Datagrams: 1 answered, 0 refused. Bytes: 10 in, 10 out.");
 	/* Nothing happens: nothing is said. */
 	expect_no_notice(&daemon, 1300);
 	close(fd);
@@ -596,7 +596,7 @@ START_TEST(reports_when_asked)
 	ck_assert_int_gt(n, 0);
 	line[n] = '\0';
 	ck_assert_ptr_nonnull(
-	        strstr(line, " served, 0 refused. Datagrams: 1 answered, 0 refused."));
+		strstr(line, " served, 0 refused. Datagrams: 1 answered, 0 refused."));
 	ck_assert_int_eq(line[n - 1], '\n');
 	daemon_stop(&daemon);
 }
@@ -714,8 +714,8 @@ START_TEST(works_in_threads)
 	}
 	daemon_signal(&daemon, SIGTERM);
 	expect_notice(&daemon, "STOPPING=1\nSTATUS=Connections: 0 open, 32 served, 1 refused "
-	                       "(connections-max 1). Datagrams: 32 answered, 0 refused. "
-	                       "Bytes: 480 in, 480 out.");
+			       "(connections-max 1). Datagrams: 32 answered, 0 refused. "
+			       "Bytes: 480 in, 480 out.");
 	expect_end(&daemon);
 }
 END_TEST
@@ -725,8 +725,8 @@ START_TEST(names_what_failed)
 {
 	struct server_options options = quiet_options();
 	struct endpoint item = {
-	        .fd = open("/dev/null", O_RDONLY | O_CLOEXEC),
-	        .kind = ENDPOINT_LISTENING,
+		.fd = open("/dev/null", O_RDONLY | O_CLOEXEC),
+		.kind = ENDPOINT_LISTENING,
 	};
 	struct endpoints endpoints = {.items = &item, .count = 1};
 	const char *what = NULL;
@@ -742,27 +742,27 @@ int main(void)
 {
 	const char *no_limit = unit_lacks_descriptor_limit();
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("notices", serves_and_tells),
-	        UNIT_ONCE("notices", tells_once_a_second),
-	        UNIT_ONCE("notices", reports_when_asked),
-	        UNIT_ONCE("notices", feeds_the_watchdog),
-	        UNIT_LOOP("stopping", ends_when_told, 0, 2),
-	        UNIT_LOOP("stopping", drains, 1, 3),
-	        UNIT_LOOP("stopping", second_signal_ends_at_once, 1, 3),
-	        UNIT_LOOP("stopping", drains_so_long, 0, 2),
-	        UNIT_LOOP("stopping", drains_the_silent, 1, 3),
-	        UNIT_LOOP("idle", exits_when_idle, 0, 2),
-	        UNIT_ONCE("idle", stays_if_it_opened_its_sockets),
-	        UNIT_LOOP("idle", is_not_idle_while_connected, 1, 3),
-	        UNIT_ONCE("idle", is_not_idle_while_asked),
-	        UNIT_ONCE("idle", serves_what_waits_before_it_is_idle),
-	        UNIT_ONCE("idle", closes_the_silent),
-	        UNIT_LOOP("idle", ends_with_its_only_conversation, 0, 2),
-	        UNIT_ONCE("idle", sleeps_while_idle),
-	        UNIT_LOOP_UNLESS(no_limit, "limits", accepts_again, 0, 1),
-	        UNIT_ONCE("workers", works_in_threads),
-	        UNIT_LOOP("failures", names_what_failed, 1, 3),
-	        {0},
+		UNIT_ONCE("notices", serves_and_tells),
+		UNIT_ONCE("notices", tells_once_a_second),
+		UNIT_ONCE("notices", reports_when_asked),
+		UNIT_ONCE("notices", feeds_the_watchdog),
+		UNIT_LOOP("stopping", ends_when_told, 0, 2),
+		UNIT_LOOP("stopping", drains, 1, 3),
+		UNIT_LOOP("stopping", second_signal_ends_at_once, 1, 3),
+		UNIT_LOOP("stopping", drains_so_long, 0, 2),
+		UNIT_LOOP("stopping", drains_the_silent, 1, 3),
+		UNIT_LOOP("idle", exits_when_idle, 0, 2),
+		UNIT_ONCE("idle", stays_if_it_opened_its_sockets),
+		UNIT_LOOP("idle", is_not_idle_while_connected, 1, 3),
+		UNIT_ONCE("idle", is_not_idle_while_asked),
+		UNIT_ONCE("idle", serves_what_waits_before_it_is_idle),
+		UNIT_ONCE("idle", closes_the_silent),
+		UNIT_LOOP("idle", ends_with_its_only_conversation, 0, 2),
+		UNIT_ONCE("idle", sleeps_while_idle),
+		UNIT_LOOP_UNLESS(no_limit, "limits", accepts_again, 0, 1),
+		UNIT_ONCE("workers", works_in_threads),
+		UNIT_LOOP("failures", names_what_failed, 1, 3),
+		{0},
 	};
 
 	return unit_run("server", rows);

@@ -159,14 +159,14 @@ START_TEST(prints_kinds)
 		struct socket_facts facts;
 		const char *text;
 	} rows[] = {
-	        {{AF_INET, SOCK_STREAM, true, false}, "AF_INET listening stream"},
-	        {{AF_INET6, SOCK_STREAM, false, true}, "AF_INET6 stream"},
-	        {{AF_UNIX, SOCK_DGRAM, false, false}, "AF_UNIX datagram"},
-	        {{AF_UNIX, SOCK_SEQPACKET, true, false}, "AF_UNIX listening seqpacket"},
-	        {{AF_VSOCK, SOCK_STREAM, false, false}, "AF_VSOCK stream"},
-	        {{AF_NETLINK, SOCK_RAW, false, false}, "AF_NETLINK raw"},
-	        {{AF_PACKET, SOCK_RAW, false, false}, "AF_PACKET raw"},
-	        {{4711, SOCK_RDM, true, false}, "address family 4711 listening type 4"},
+		{{AF_INET, SOCK_STREAM, true, false}, "AF_INET listening stream"},
+		{{AF_INET6, SOCK_STREAM, false, true}, "AF_INET6 stream"},
+		{{AF_UNIX, SOCK_DGRAM, false, false}, "AF_UNIX datagram"},
+		{{AF_UNIX, SOCK_SEQPACKET, true, false}, "AF_UNIX listening seqpacket"},
+		{{AF_VSOCK, SOCK_STREAM, false, false}, "AF_VSOCK stream"},
+		{{AF_NETLINK, SOCK_RAW, false, false}, "AF_NETLINK raw"},
+		{{AF_PACKET, SOCK_RAW, false, false}, "AF_PACKET raw"},
+		{{4711, SOCK_RDM, true, false}, "address family 4711 listening type 4"},
 	};
 	char text[SOCKET_TEXT_MAX];
 
@@ -177,7 +177,7 @@ END_TEST
 
 /* The first two are there without IPv6. */
 static const char *const streams[] = {"127.0.0.1:1", "0.0.0.0:1", "[::1]:1", "1",
-                                      "[::ffff:127.0.0.1]:1"};
+				      "[::ffff:127.0.0.1]:1"};
 
 START_TEST(opens_streams)
 {
@@ -389,9 +389,9 @@ START_TEST(leaves_a_busy_path)
 	struct address address = path_address();
 	_cleanup_close_ int fd = socket_open(&address, SOCK_STREAM);
 	_cleanup_close_ int waiting =
-	        socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	_cleanup_close_ int refused =
-	        socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	ck_assert_int_eq(listen(fd, 0), 0);
 	ck_assert_int_eq(connect(waiting, &address.any, address.length), 0);
@@ -495,29 +495,29 @@ int main(void)
 {
 	const char *no = loopback_has_ipv6() ? NULL : "IPv6";
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("socket_look", looks_at_stream_sockets),
-	        UNIT_ONCE("socket_look", looks_at_datagram_sockets),
-	        UNIT_LOOP("socket_look", looks_at_unix_sockets, 0, 3),
-	        UNIT_ONCE("socket_look", looks_at_what_is_no_socket),
-	        UNIT_ONCE("socket_print_kind", prints_kinds),
-	        UNIT_LOOP("socket_open", opens_streams, 0, 2),
-	        UNIT_LOOP_UNLESS(no, "socket_open", opens_streams, 2, 5),
-	        UNIT_ONCE("socket_open", opens_datagram_sockets),
-	        UNIT_LOOP_UNLESS(no, "socket_open", opens_both_families, 0, 1),
-	        UNIT_LOOP("socket_open", does_without_ipv6, 0, 4),
-	        UNIT_ONCE("socket_open", does_without_ipv6_for_no_other_reason),
-	        UNIT_LOOP("socket_open", refuses_a_taken_port, 0, 2),
-	        UNIT_ONCE("socket_open", opens_again_at_once),
-	        UNIT_ONCE("socket_open", forwards_errors),
-	        UNIT_ONCE("socket_open", opens_paths),
-	        UNIT_LOOP("socket_open", replaces_a_stale_path, 0, 4),
-	        UNIT_LOOP("socket_open", leaves_a_live_path, 0, 4),
-	        UNIT_ONCE("socket_open", leaves_a_busy_path),
-	        UNIT_ONCE("socket_open", leaves_what_is_no_socket),
-	        UNIT_ONCE("socket_open", opens_abstract_names),
-	        UNIT_ONCE("socket_get_name", gets_names),
-	        UNIT_ONCE("socket_get_name", gets_the_longest_name),
-	        {0},
+		UNIT_ONCE("socket_look", looks_at_stream_sockets),
+		UNIT_ONCE("socket_look", looks_at_datagram_sockets),
+		UNIT_LOOP("socket_look", looks_at_unix_sockets, 0, 3),
+		UNIT_ONCE("socket_look", looks_at_what_is_no_socket),
+		UNIT_ONCE("socket_print_kind", prints_kinds),
+		UNIT_LOOP("socket_open", opens_streams, 0, 2),
+		UNIT_LOOP_UNLESS(no, "socket_open", opens_streams, 2, 5),
+		UNIT_ONCE("socket_open", opens_datagram_sockets),
+		UNIT_LOOP_UNLESS(no, "socket_open", opens_both_families, 0, 1),
+		UNIT_LOOP("socket_open", does_without_ipv6, 0, 4),
+		UNIT_ONCE("socket_open", does_without_ipv6_for_no_other_reason),
+		UNIT_LOOP("socket_open", refuses_a_taken_port, 0, 2),
+		UNIT_ONCE("socket_open", opens_again_at_once),
+		UNIT_ONCE("socket_open", forwards_errors),
+		UNIT_ONCE("socket_open", opens_paths),
+		UNIT_LOOP("socket_open", replaces_a_stale_path, 0, 4),
+		UNIT_LOOP("socket_open", leaves_a_live_path, 0, 4),
+		UNIT_ONCE("socket_open", leaves_a_busy_path),
+		UNIT_ONCE("socket_open", leaves_what_is_no_socket),
+		UNIT_ONCE("socket_open", opens_abstract_names),
+		UNIT_ONCE("socket_get_name", gets_names),
+		UNIT_ONCE("socket_get_name", gets_the_longest_name),
+		{0},
 	};
 
 	int r;

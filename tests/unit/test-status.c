@@ -12,18 +12,18 @@ START_TEST(prints_nothing_yet)
 
 	ck_assert_ptr_eq(status_print(&status, text), text);
 	ck_assert_str_eq(text, "Connections: 0 open, 0 served, 0 refused. "
-	                       "Datagrams: 0 answered, 0 refused. Bytes: 0 in, 0 out.");
+			       "Datagrams: 0 answered, 0 refused. Bytes: 0 in, 0 out.");
 }
 END_TEST
 
 START_TEST(prints_reasons)
 {
 	struct status status = {
-	        .connections_open = 1,
-	        .connections_served = 7,
-	        .datagrams_answered = 5,
-	        .bytes_in = 60,
-	        .bytes_out = 61,
+		.connections_open = 1,
+		.connections_served = 7,
+		.datagrams_answered = 5,
+		.bytes_in = 60,
+		.bytes_out = 61,
 	};
 	char text[STATUS_TEXT_MAX];
 
@@ -33,9 +33,9 @@ START_TEST(prints_reasons)
 	status_refuse_datagram(&status, REFUSAL_OWN_PORT);
 	status_refuse_datagram(&status, REFUSAL_SEND_FAILED);
 	ck_assert_str_eq(status_print(&status, text),
-	                 "Connections: 1 open, 7 served, 3 refused (connections-max 2, "
-	                 "out of memory 1). Datagrams: 5 answered, 2 refused (own port 1, "
-	                 "send failed 1). Bytes: 60 in, 61 out.");
+			 "Connections: 1 open, 7 served, 3 refused (connections-max 2, "
+			 "out of memory 1). Datagrams: 5 answered, 2 refused (own port 1, "
+			 "send failed 1). Bytes: 60 in, 61 out.");
 }
 END_TEST
 
@@ -59,10 +59,10 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("status_print", prints_nothing_yet),
-	        UNIT_ONCE("status_print", prints_reasons),
-	        UNIT_ONCE("status_print", prints_the_longest),
-	        {0},
+		UNIT_ONCE("status_print", prints_nothing_yet),
+		UNIT_ONCE("status_print", prints_reasons),
+		UNIT_ONCE("status_print", prints_the_longest),
+		{0},
 	};
 
 	return unit_run("status", rows);

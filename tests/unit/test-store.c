@@ -34,10 +34,10 @@ static int take(char message[static 256])
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int)) + 64];
 	struct iovec part = {message, 255};
 	struct msghdr header = {
-	        .msg_iov = &part,
-	        .msg_iovlen = 1,
-	        .msg_control = control,
-	        .msg_controllen = sizeof(control),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
 	};
 	ssize_t n = recvmsg(manager, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	int fd = -1;
@@ -56,8 +56,8 @@ static unsigned parse(const char *message, char kind[static 16])
 	unsigned pid, number;
 
 	ck_assert_msg(sscanf(message, "FDSTORE=1\nFDNAME=stored-%15[a-z]-%u-%u", kind, &pid,
-	                     &number) == 3,
-	              "%s", message);
+			     &number) == 3,
+		      "%s", message);
 	ck_assert_uint_eq(pid, (unsigned)getpid());
 	return number;
 }
@@ -126,23 +126,23 @@ END_TEST
 START_TEST(finds_by_name)
 {
 	static struct endpoint items[] = {
-	        {.fd = 10, .kind = ENDPOINT_LISTENING, .name = (char *)"stored-idle-1-1"},
-	        {.fd = 11, .kind = ENDPOINT_STORED, .name = (char *)"stored-idle-1-2"},
-	        {.fd = 12, .kind = ENDPOINT_STORED, .name = (char *)"stored-busy-1-3"},
-	        {.fd = 13, .kind = ENDPOINT_STORED, .name = (char *)"stored-busy-1-4"},
-	        {.fd = 14, .kind = ENDPOINT_STORED, .name = (char *)"stored-state-1-33"},
-	        {.fd = 15, .kind = ENDPOINT_STORED, .name = (char *)"stored-state-1-4"},
-	        {.fd = 16, .kind = ENDPOINT_STORED, .name = (char *)"stored-state-1-3"},
-	        {.fd = 17, .kind = ENDPOINT_STORED, .name = (char *)"stored-busy-2-3"},
-	        {.fd = 18, .kind = ENDPOINT_STORED, .name = (char *)"stored-other-1-3"},
-	        {.fd = 19, .kind = ENDPOINT_STORED, .name = (char *)"stored-"},
+		{.fd = 10, .kind = ENDPOINT_LISTENING, .name = (char *)"stored-idle-1-1"},
+		{.fd = 11, .kind = ENDPOINT_STORED, .name = (char *)"stored-idle-1-2"},
+		{.fd = 12, .kind = ENDPOINT_STORED, .name = (char *)"stored-busy-1-3"},
+		{.fd = 13, .kind = ENDPOINT_STORED, .name = (char *)"stored-busy-1-4"},
+		{.fd = 14, .kind = ENDPOINT_STORED, .name = (char *)"stored-state-1-33"},
+		{.fd = 15, .kind = ENDPOINT_STORED, .name = (char *)"stored-state-1-4"},
+		{.fd = 16, .kind = ENDPOINT_STORED, .name = (char *)"stored-state-1-3"},
+		{.fd = 17, .kind = ENDPOINT_STORED, .name = (char *)"stored-busy-2-3"},
+		{.fd = 18, .kind = ENDPOINT_STORED, .name = (char *)"stored-other-1-3"},
+		{.fd = 19, .kind = ENDPOINT_STORED, .name = (char *)"stored-"},
 	};
 	static const struct {
 		int r, fd, state;
 	} found[] = {
-	        {-ENOENT, 0, 0},  {0, 11, -1},      {0, 12, 16},     {0, 13, 15},
-	        {-ENOENT, 0, 0},  {-ENOENT, 0, 0},  {-ENOENT, 0, 0}, {-EBADMSG, 0, 0},
-	        {-EBADMSG, 0, 0}, {-EBADMSG, 0, 0},
+		{-ENOENT, 0, 0},  {0, 11, -1},      {0, 12, 16},     {0, 13, 15},
+		{-ENOENT, 0, 0},  {-ENOENT, 0, 0},  {-ENOENT, 0, 0}, {-EBADMSG, 0, 0},
+		{-EBADMSG, 0, 0}, {-EBADMSG, 0, 0},
 	};
 	const struct endpoints endpoints = {items, sizeof(items) / sizeof(items[0]), 0};
 
@@ -173,11 +173,11 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("store_put", puts_connections),
-	        UNIT_ONCE("store_put", keeps_them_where_nobody_stores),
-	        UNIT_ONCE("store_find", finds_by_name),
-	        UNIT_ONCE("store_forget", forgets_by_name),
-	        {0},
+		UNIT_ONCE("store_put", puts_connections),
+		UNIT_ONCE("store_put", keeps_them_where_nobody_stores),
+		UNIT_ONCE("store_find", finds_by_name),
+		UNIT_ONCE("store_forget", forgets_by_name),
+		{0},
 	};
 
 	return unit_run("store", rows);

@@ -146,7 +146,7 @@ static void refuse(int state, const char *what)
 	int pair[2], r;
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
-	                 0);
+			 0);
 	r = streams_restore(&rig.streams, pair[0], state);
 	ck_assert_msg(r == -EBADMSG, "%s: returned %d", what, r);
 	ck_assert_uint_eq(rig.streams.context.connections.count, 0);
@@ -233,15 +233,15 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("stored_write", goes_on_between_messages, 0, RIG_WAYS),
-	        UNIT_LOOP("stored_write", goes_on_in_a_character, 0, RIG_WAYS),
-	        UNIT_LOOP("stored_write", goes_on_with_an_unsent_answer, 0, RIG_WAYS),
-	        UNIT_LOOP("stored_write", goes_on_to_the_end, 0, RIG_WAYS),
-	        UNIT_LOOP("connection_close", closes_what_is_shared, 0, RIG_WAYS),
-	        UNIT_ONCE("stored_read", refuses_damage),
-	        UNIT_ONCE("stored_read", refuses_what_is_not_sealed),
-	        UNIT_ONCE("stored_read", refuses_another_framing),
-	        {0},
+		UNIT_LOOP("stored_write", goes_on_between_messages, 0, RIG_WAYS),
+		UNIT_LOOP("stored_write", goes_on_in_a_character, 0, RIG_WAYS),
+		UNIT_LOOP("stored_write", goes_on_with_an_unsent_answer, 0, RIG_WAYS),
+		UNIT_LOOP("stored_write", goes_on_to_the_end, 0, RIG_WAYS),
+		UNIT_LOOP("connection_close", closes_what_is_shared, 0, RIG_WAYS),
+		UNIT_ONCE("stored_read", refuses_damage),
+		UNIT_ONCE("stored_read", refuses_what_is_not_sealed),
+		UNIT_ONCE("stored_read", refuses_another_framing),
+		{0},
 	};
 
 	return unit_run("stored", rows);

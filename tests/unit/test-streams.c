@@ -73,8 +73,8 @@ START_TEST(sends_at_once)
 	open_listening();
 	connect_many(&client, 1);
 	ck_assert_int_eq(getsockopt(connection_at(&rig.streams.context, 0)->fd, IPPROTO_TCP,
-	                            TCP_NODELAY, &value, &length),
-	                 0);
+				    TCP_NODELAY, &value, &length),
+			 0);
 	ck_assert_int_ne(value, 0);
 	client_close(&client);
 	rig_close(&rig);
@@ -472,24 +472,24 @@ int main(void)
 {
 	const char *no_limit = unit_lacks_descriptor_limit();
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("accepting", accepts_all),
-	        UNIT_ONCE("accepting", sends_at_once),
-	        UNIT_ONCE("accepting", sends_at_once_over_a_connection_taken),
-	        UNIT_ONCE("accepting", reset_in_the_backlog),
-	        UNIT_ONCE("accepting", dead_listener),
-	        UNIT_ONCE("limits", connections_max),
-	        UNIT_ONCE("limits", connections_max_per_source),
-	        UNIT_LOOP_UNLESS(no_limit, "limits", out_of_descriptors, 0, 1),
-	        UNIT_ONCE("table", table),
-	        UNIT_ONCE("table", many_end_together),
-	        UNIT_ONCE("streams_stop", stops),
-	        UNIT_LOOP_UNLESS(no_limit, "streams_stop", stops_while_paused, 0, 1),
-	        UNIT_ONCE("streams_sweep", sweeps_the_silent),
-	        UNIT_ONCE("streams_sweep", sweeps_who_never_reads),
-	        UNIT_ONCE("streams_sweep", sweeps_many),
-	        UNIT_ONCE("streams_sweep", overdue_sweep_stays_due),
-	        UNIT_ONCE("streams_sweep", never_sweeps),
-	        {0},
+		UNIT_ONCE("accepting", accepts_all),
+		UNIT_ONCE("accepting", sends_at_once),
+		UNIT_ONCE("accepting", sends_at_once_over_a_connection_taken),
+		UNIT_ONCE("accepting", reset_in_the_backlog),
+		UNIT_ONCE("accepting", dead_listener),
+		UNIT_ONCE("limits", connections_max),
+		UNIT_ONCE("limits", connections_max_per_source),
+		UNIT_LOOP_UNLESS(no_limit, "limits", out_of_descriptors, 0, 1),
+		UNIT_ONCE("table", table),
+		UNIT_ONCE("table", many_end_together),
+		UNIT_ONCE("streams_stop", stops),
+		UNIT_LOOP_UNLESS(no_limit, "streams_stop", stops_while_paused, 0, 1),
+		UNIT_ONCE("streams_sweep", sweeps_the_silent),
+		UNIT_ONCE("streams_sweep", sweeps_who_never_reads),
+		UNIT_ONCE("streams_sweep", sweeps_many),
+		UNIT_ONCE("streams_sweep", overdue_sweep_stays_due),
+		UNIT_ONCE("streams_sweep", never_sweeps),
+		{0},
 	};
 
 	return unit_run("streams", rows);

@@ -74,10 +74,10 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("table_join", grows),
-	        UNIT_ONCE("table_leave", closes_gaps),
-	        UNIT_ONCE("table_leave", empties_in_any_order),
-	        {0},
+		UNIT_ONCE("table_join", grows),
+		UNIT_ONCE("table_leave", closes_gaps),
+		UNIT_ONCE("table_leave", empties_in_any_order),
+		{0},
 	};
 
 	return unit_run("table", rows);

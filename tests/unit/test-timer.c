@@ -138,13 +138,13 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("timer_set", is_off_at_first),
-	        UNIT_ONCE("timer_set", rings_once),
-	        UNIT_ONCE("timer_set", rings_for_the_past),
-	        UNIT_ONCE("timer_set", is_set_again_while_ringing),
-	        UNIT_ONCE("timer_set", is_put_off_and_switched_off),
-	        UNIT_ONCE("timer_set", same_deadline_costs_nothing),
-	        {0},
+		UNIT_ONCE("timer_set", is_off_at_first),
+		UNIT_ONCE("timer_set", rings_once),
+		UNIT_ONCE("timer_set", rings_for_the_past),
+		UNIT_ONCE("timer_set", is_set_again_while_ringing),
+		UNIT_ONCE("timer_set", is_put_off_and_switched_off),
+		UNIT_ONCE("timer_set", same_deadline_costs_nothing),
+		{0},
 	};
 
 	return unit_run("timer", rows);

@@ -86,7 +86,7 @@ static void check_in_pieces(int version, size_t piece)
 		same++;
 	if (same < wanted || same < written)
 		ck_abort_msg("%s: %zu bytes in pieces of %zu: wrong from byte %zu of %zu on",
-		             supported[version]->name, length, piece, same, wanted);
+			     supported[version]->name, length, piece, same, wanted);
 }
 
 static void check(int version)
@@ -120,14 +120,14 @@ END_TEST
 START_TEST(test_every_place)
 {
 	static const char *const characters[] = {
-	        "z",          "\u00b5",     "\u00df",     "\u00e9", "\u00ff", "\u0131", "\u0137",
-	        "\u013a",     "\u0140",     "\u0149",     "\u017f", "\u01a1", "\u01b0", "\u01c6",
-	        "\u01f0",     "\u0250",     "\u0390",     "\u03ac", "\u03b0", "\u03c2", "\u03c9",
-	        "\u03cc",     "\u03d1",     "\u0433",     "\u0444", "\u0451", "\u0491", "\u04d9",
-	        "\u0587",     "\u10d0",     "\u1c80",     "\u1e61", "\u1e96", "\u1e9e", "\u1ea1",
-	        "\u1eff",     "\u1f80",     "\u1fb7",     "\u1fe4", "\u2184", "\u2192", "\u24d0",
-	        "\u2c65",     "\u2d00",     "\ua64b",     "\uab53", "\uab70", "\ufb03", "\uff41",
-	        "\U00010428", "\U0001e922", "\U0001f600", "\u4e2d", "\u0928", "\ud55c",
+		"z",          "\u00b5",     "\u00df",     "\u00e9", "\u00ff", "\u0131", "\u0137",
+		"\u013a",     "\u0140",     "\u0149",     "\u017f", "\u01a1", "\u01b0", "\u01c6",
+		"\u01f0",     "\u0250",     "\u0390",     "\u03ac", "\u03b0", "\u03c2", "\u03c9",
+		"\u03cc",     "\u03d1",     "\u0433",     "\u0444", "\u0451", "\u0491", "\u04d9",
+		"\u0587",     "\u10d0",     "\u1c80",     "\u1e61", "\u1e96", "\u1e9e", "\u1ea1",
+		"\u1eff",     "\u1f80",     "\u1fb7",     "\u1fe4", "\u2184", "\u2192", "\u24d0",
+		"\u2c65",     "\u2d00",     "\ua64b",     "\uab53", "\uab70", "\ufb03", "\uff41",
+		"\U00010428", "\U0001e922", "\U0001f600", "\u4e2d", "\u0928", "\ud55c",
 	};
 	static const char *const fill[] = {"b", "\u0436", "\u4e2d"};
 
@@ -152,8 +152,8 @@ END_TEST
 START_TEST(test_malformed)
 {
 	static const unsigned char bytes[] = {
-	        'a',  0x80, 0x8f, 0x9f, 0xa1, 0xb1, 0xba, 0xbf, 0xc1, 0xc3, 0xc4,
-	        0xc5, 0xcf, 0xd1, 0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf4, 0xf8, 0xff,
+		'a',  0x80, 0x8f, 0x9f, 0xa1, 0xb1, 0xba, 0xbf, 0xc1, 0xc3, 0xc4,
+		0xc5, 0xcf, 0xd1, 0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf4, 0xf8, 0xff,
 	};
 	uint32_t count = sizeof(bytes);
 
@@ -177,10 +177,10 @@ END_TEST
 static void add_random_characters(size_t wanted)
 {
 	static const uint16_t blocks[] = {
-	        0x20,   0xc0,   0x100,  0x140,  0x180,  0x1c0,  0x240,  0x1e80, 0x1ea0,
-	        0x1ec0, 0x390,  0x3c0,  0x400,  0x440,  0x480,  0x4c0,  0x530,  0x560,
-	        0x10d0, 0x1f00, 0x1fc0, 0x2c00, 0x2d00, 0xa640, 0xab70, 0xfb00, 0xff40,
-	        0x4e00, 0x900,  0x1c80, 0x80,   0x2180, 0x2480, 0xd580,
+		0x20,   0xc0,   0x100,  0x140,  0x180,  0x1c0,  0x240,  0x1e80, 0x1ea0,
+		0x1ec0, 0x390,  0x3c0,  0x400,  0x440,  0x480,  0x4c0,  0x530,  0x560,
+		0x10d0, 0x1f00, 0x1fc0, 0x2c00, 0x2d00, 0xa640, 0xab70, 0xfb00, 0xff40,
+		0x4e00, 0x900,  0x1c80, 0x80,   0x2180, 0x2480, 0xd580,
 	};
 	uint32_t count = sizeof(blocks) / sizeof(*blocks);
 	uint32_t often = blocks[random_below(count)], seldom = blocks[random_below(count)];
@@ -265,14 +265,14 @@ int main(void)
 	}
 
 	const struct unit_row rows[] = {
-	        UNIT_LOOP("every character", test_every_code_point, 0, supported_count),
-	        UNIT_LOOP("every character", test_every_place, 0, supported_count),
-	        UNIT_LOOP("malformed", test_malformed, 0, supported_count),
-	        UNIT_LOOP("random", test_random_text, 0, supported_count),
-	        UNIT_LOOP("random", test_long_text, 0, supported_count),
-	        UNIT_LOOP("random", test_random_bytes, 0, supported_count),
-	        UNIT_ONCE("upper_feed()", test_choice),
-	        {0},
+		UNIT_LOOP("every character", test_every_code_point, 0, supported_count),
+		UNIT_LOOP("every character", test_every_place, 0, supported_count),
+		UNIT_LOOP("malformed", test_malformed, 0, supported_count),
+		UNIT_LOOP("random", test_random_text, 0, supported_count),
+		UNIT_LOOP("random", test_long_text, 0, supported_count),
+		UNIT_LOOP("random", test_random_bytes, 0, supported_count),
+		UNIT_ONCE("upper_feed()", test_choice),
+		{0},
 	};
 
 	return unit_run("upper-versions", rows);

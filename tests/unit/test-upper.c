@@ -38,7 +38,7 @@ static size_t upper_in_pieces(const char *in, size_t length, size_t piece, char 
 }
 
 static void assert_upper(const char *in, size_t length, const char *expected,
-                         size_t expected_length)
+			 size_t expected_length)
 {
 	for (size_t piece = length ? length : 1; piece > 0; piece--) {
 		char *out = malloc(UPPER_ROOM(length));
@@ -47,7 +47,7 @@ static void assert_upper(const char *in, size_t length, const char *expected,
 		ck_assert(out);
 		written = upper_in_pieces(in, length, piece, out);
 		ck_assert_mem_eq(out, expected,
-		                 written < expected_length ? written : expected_length);
+				 written < expected_length ? written : expected_length);
 		ck_assert_uint_eq(written, expected_length);
 		free(out);
 	}
@@ -104,7 +104,7 @@ START_TEST(test_malformed_passes)
 	ASSERT_UPPER("\xe1\xbaz\xe1\xba\xa1", "\xe1\xbaZ\xe1\xba\xa0");
 	ASSERT_UPPER("\xf0\x90\x90z\xf0\x90\x90\xa8", "\xf0\x90\x90Z\xf0\x90\x90\x80");
 	ASSERT_UPPER("\xf0\xc3\xa4\xe1\xc3\xa4\xe1\xba\xc3\xa4",
-	             "\xf0\xc3\x84\xe1\xc3\x84\xe1\xba\xc3\x84");
+		     "\xf0\xc3\x84\xe1\xc3\x84\xe1\xba\xc3\x84");
 	ASSERT_UPPER("\xc3\xc3\xa4", "\xc3\xc3\x84");
 }
 END_TEST

@@ -157,7 +157,7 @@ START_TEST(logs_refusals_every_ten_seconds)
 	ck_assert_uint_eq(voice.timer.deadline, (1000 + 1 + 10) * SECOND);
 	expire();
 	ck_assert_str_eq(logged(), "test-voice: refused connections: 5 (connections-max 5), "
-	                           "datagrams: 5 (own port 5)\n");
+				   "datagrams: 5 (own port 5)\n");
 	ck_assert_uint_eq(voice.timer.deadline, TIMER_NEVER);
 	end();
 }
@@ -210,13 +210,13 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-	        UNIT_ONCE("voice_ready", tells_the_manager),
-	        UNIT_ONCE("voice_active", sends_status_once_a_second),
-	        UNIT_ONCE("voice_active", logs_refusals_every_ten_seconds),
-	        UNIT_ONCE("voice_has_listener", is_not_woken_for_nobody),
-	        UNIT_ONCE("voice_stopping", logs_what_is_left_at_the_end),
-	        UNIT_ONCE("voice_log_status", logs_the_status_when_asked),
-	        {0},
+		UNIT_ONCE("voice_ready", tells_the_manager),
+		UNIT_ONCE("voice_active", sends_status_once_a_second),
+		UNIT_ONCE("voice_active", logs_refusals_every_ten_seconds),
+		UNIT_ONCE("voice_has_listener", is_not_woken_for_nobody),
+		UNIT_ONCE("voice_stopping", logs_what_is_left_at_the_end),
+		UNIT_ONCE("voice_log_status", logs_the_status_when_asked),
+		{0},
 	};
 
 	return unit_run("voice", rows);

@@ -41,7 +41,7 @@ static inline const char *unit_lacks_descriptor_limit(void)
 	const char *preload = getenv("LD_PRELOAD");
 
 	return preload && strstr(preload, "vgpreload") ? "limit of descriptors but valgrind's"
-	                                               : NULL;
+						       : NULL;
 }
 
 /* Runs the rows up to the one without a group. Returns main's exit status. */

@@ -107,7 +107,7 @@ static size_t run_icu(const struct subject *subject, const char *in, size_t leng
 	if (!case_map)
 		case_map = ucasemap_open("", 0, &error);
 	return (size_t)ucasemap_utf8ToUpper(case_map, out, (int32_t)UPPER_ROOM(length), in,
-	                                    (int32_t)length, &error);
+					    (int32_t)length, &error);
 }
 
 #endif
@@ -144,18 +144,18 @@ static size_t run_toupper(const struct subject *subject, const char *in, size_t 
 }
 
 static struct subject subjects[16] = {
-        {.name = "copy", .run = run_copy},
-        {.name = "memcpy", .run = run_memcpy},
+	{.name = "copy", .run = run_copy},
+	{.name = "memcpy", .run = run_memcpy},
 #ifdef HAVE_ICU
-        {.name = "icu", .run = run_icu},
+	{.name = "icu", .run = run_icu},
 #endif
 #ifdef HAVE_UNISTRING
-        {.name = "libunistring", .run = run_unistring, .valid_only = true},
+	{.name = "libunistring", .run = run_unistring, .valid_only = true},
 #endif
 #ifdef HAVE_GLIB
-        {.name = "glib", .run = run_glib, .valid_only = true},
+	{.name = "glib", .run = run_glib, .valid_only = true},
 #endif
-        {.name = "toupper", .run = run_toupper, .ascii_only = true},
+	{.name = "toupper", .run = run_toupper, .ascii_only = true},
 };
 
 static size_t count_subjects(void)
@@ -174,8 +174,8 @@ static void add_versions(void)
 	for (size_t i = 0; upper_versions[i]; i++)
 		if (upper_versions[i]->is_supported())
 			subjects[n++] = (struct subject){.name = upper_versions[i]->name,
-			                                 .run = run_upper,
-			                                 .version = upper_versions[i]};
+							 .run = run_upper,
+							 .version = upper_versions[i]};
 }
 
 /* The processor's time for this thread: what else runs on the machine counts little. */
@@ -203,7 +203,7 @@ static size_t piece_length(const char *text, size_t at, size_t size)
 static volatile size_t sink;
 
 static void sample(struct subject *subject, int round, const char *text, size_t size, char *out,
-                   size_t *at)
+		   size_t *at)
 {
 	double begin = now(), end;
 	size_t bytes = 0, pieces = 0;
@@ -259,7 +259,7 @@ static bool is_wanted(const struct subject *subject, const char *corpus, const c
 }
 
 static void bench(const char *corpus, const char *text, size_t size, int rounds,
-                  const char *const *only, char *out)
+		  const char *const *only, char *out)
 {
 	size_t n = count_subjects(), at[16] = {0};
 
@@ -349,7 +349,7 @@ int main(int argc, char **argv)
 
 	if (!parse_arguments(argc, argv, &arguments)) {
 		(void)fprintf(stderr, "usage: bench-text DIRECTORY [--size=BYTES]... [--rounds=N] "
-		                      "[--only=SUBJECT]... [--corpus=NAME]...\n");
+				      "[--only=SUBJECT]... [--corpus=NAME]...\n");
 		return EXIT_FAILURE;
 	}
 	for (size_t i = 0; i < arguments.n_sizes; i++)
@@ -365,7 +365,7 @@ int main(int argc, char **argv)
 		char name[sizeof(files[i]->d_name)];
 
 		(void)snprintf(name, sizeof(name), "%.*s", (int)strlen(files[i]->d_name) - 4,
-		               files[i]->d_name);
+			       files[i]->d_name);
 		if (arguments.corpora[0] && !is_in(name, arguments.corpora))
 			continue;
 		if (read_text(arguments.directory, files[i]->d_name, text) < 0)

@@ -37,7 +37,7 @@ static bool send_some(struct bulk *b)
 {
 	size_t left = b->requests.period - b->sent % b->requests.period;
 	ssize_t n = send(b->fd, text_at(&b->requests, b->sent), left < PIECE_MAX ? left : PIECE_MAX,
-	                 MSG_NOSIGNAL | MSG_DONTWAIT);
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	if (is_nothing(n))
 		return false;
@@ -73,7 +73,7 @@ static void run(void *context, uint64_t until, struct load_figures *figures)
 	for (;;) {
 		bool sending = b->sent % b->requests.period != 0 || load_now() < until;
 		struct pollfd poll_fd = {.fd = b->fd,
-		                         .events = (short)(POLLIN | (sending ? POLLOUT : 0))};
+					 .events = (short)(POLLIN | (sending ? POLLOUT : 0))};
 		bool sent, received;
 
 		if (!sending && b->received == b->due)

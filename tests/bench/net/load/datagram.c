@@ -159,7 +159,7 @@ static void send_datagrams(struct datagram *d, uint32_t count)
 }
 
 static void take_answer(struct datagram *d, const char *bytes, size_t length, uint64_t now,
-                        struct load_figures *figures)
+			struct load_figures *figures)
 {
 	uint32_t number = check_datagram(d, bytes, length);
 	struct flight *flight = &d->flights[number % FLIGHTS];

@@ -53,9 +53,9 @@ struct load_server load_parse_server(const char *text)
 		server.length = sizeof(*un);
 	} else {
 		*(struct sockaddr_in *)&server.address = (struct sockaddr_in){
-		        .sin_family = AF_INET,
-		        .sin_port = htons((uint16_t)load_parse_number(text, UINT16_MAX)),
-		        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+			.sin_family = AF_INET,
+			.sin_port = htons((uint16_t)load_parse_number(text, UINT16_MAX)),
+			.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 		};
 		server.length = sizeof(struct sockaddr_in);
 	}
@@ -81,7 +81,7 @@ static void print(const struct load_figures *figures)
 }
 
 void load_obey(void (*run)(void *context, uint64_t until, struct load_figures *figures),
-               void *context)
+	       void *context)
 {
 	char line[64];
 	double seconds;

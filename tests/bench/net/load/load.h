@@ -49,7 +49,7 @@ uint64_t load_now(void);
 /* Does what the runner says until it has no more to say: run() is called with the time to stop
  * asking at, and fills in answers, bytes, lost and latency. */
 void load_obey(void (*run)(void *context, uint64_t until, struct load_figures *figures),
-               void *context);
+	       void *context);
 
 /* Prints "load: MESSAGE: strerror(errno)", errno 0: without that, and ends the program. */
 __attribute__((noreturn, format(printf, 1, 2))) void load_die(const char *format, ...);

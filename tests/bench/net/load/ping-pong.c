@@ -86,7 +86,7 @@ static void open_stuck(const struct ping_pong *p)
 			load_die("stuck connection");
 		while (epoll_wait(alone, &ready, 1, 20) > 0) {
 			ssize_t n = send(fd, text_at(&p->requests, sent), p->requests.period,
-			                 MSG_NOSIGNAL);
+					 MSG_NOSIGNAL);
 
 			if (n < 0 && errno != EAGAIN)
 				load_die("stuck send");
@@ -97,7 +97,7 @@ static void open_stuck(const struct ping_pong *p)
 }
 
 static void send_messages(const struct ping_pong *p, struct connection *c, uint32_t messages,
-                          uint64_t now)
+			  uint64_t now)
 {
 	size_t length = (size_t)messages * p->size;
 	ssize_t n = send(c->fd, text_at(&p->requests, c->sent), length, MSG_NOSIGNAL);
@@ -132,7 +132,7 @@ static void ask_once(const struct ping_pong *p, struct connection *c)
 }
 
 static void readable(struct ping_pong *p, struct connection *c, uint64_t until,
-                     struct load_figures *figures)
+		     struct load_figures *figures)
 {
 	uint32_t messages = read_answers(p, c);
 	uint64_t now = load_now();
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
 
 	if (argc != 9)
 		load_die("usage: ping-pong SERVER REQUESTS ANSWERS TYPE CONNECTIONS SIZE "
-		         "IN-FLIGHT STUCK");
+			 "IN-FLIGHT STUCK");
 	p.server = load_parse_server(argv[1]);
 	p.requests = text_read(argv[2]);
 	p.answers = text_read(argv[3]);

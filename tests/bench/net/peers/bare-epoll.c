@@ -113,7 +113,7 @@ int main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS];
 	struct connection listener = {
-	        .fd = peer_open(argc > 1 ? argv[1] : "12000", SOCK_STREAM | SOCK_NONBLOCK)};
+		.fd = peer_open(argc > 1 ? argv[1] : "12000", SOCK_STREAM | SOCK_NONBLOCK)};
 
 	epoll_fd = epoll_create1(0);
 	watch(&listener, EPOLL_CTL_ADD, EPOLLIN);

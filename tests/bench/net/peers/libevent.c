@@ -58,10 +58,10 @@ static void on_end(struct bufferevent *b, short what, void *unused)
 }
 
 static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
-                          struct sockaddr *address, int length, void *unused)
+			  struct sockaddr *address, int length, void *unused)
 {
 	struct bufferevent *b = bufferevent_socket_new(evconnlistener_get_base(listener), fd,
-	                                               BEV_OPT_CLOSE_ON_FREE);
+						       BEV_OPT_CLOSE_ON_FREE);
 
 	(void)address;
 	(void)length;
@@ -82,7 +82,7 @@ static void on_datagram(evutil_socket_t fd, short what, void *unused)
 		struct sockaddr_storage source;
 		socklen_t length = sizeof(source);
 		ssize_t n = recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&source,
-		                     &length);
+				     &length);
 
 		if (n < 0)
 			return;
@@ -106,8 +106,8 @@ int main(int argc, char **argv)
 		int length = (int)peer_address(argv[2], &address);
 
 		if (!evconnlistener_new_bind(base, on_connection, NULL,
-		                             LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, SOMAXCONN,
-		                             (struct sockaddr *)&address, length))
+					     LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, SOMAXCONN,
+					     (struct sockaddr *)&address, length))
 			peer_die("listen");
 	}
 	return event_base_dispatch(base);

@@ -87,7 +87,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		uv_close((uv_handle_t *)stream, closed);
 	else if (sent < n)
 		write_rest(stream, buf->base + (sent < 0 ? 0 : sent),
-		           (size_t)(n - (sent < 0 ? 0 : sent)));
+			   (size_t)(n - (sent < 0 ? 0 : sent)));
 }
 
 static void on_connection(uv_stream_t *server, int status)
@@ -113,7 +113,7 @@ static void sent_datagram(uv_udp_send_t *request, int status)
 }
 
 static void on_datagram(uv_udp_t *udp, ssize_t n, const uv_buf_t *buf,
-                        const struct sockaddr *source, unsigned flags)
+			const struct sockaddr *source, unsigned flags)
 {
 	uv_buf_t reply;
 

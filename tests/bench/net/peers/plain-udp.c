@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 		struct sockaddr_in source;
 		socklen_t length = sizeof(source);
 		ssize_t n = recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&source,
-		                     &length);
+				     &length);
 
 		if (n < 0)
 			continue;
