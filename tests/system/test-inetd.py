@@ -2,6 +2,7 @@
 """OpenBSD's inetd starts our programs: nowait the handler, wait the daemon."""
 
 import os
+import re
 import shutil
 
 import support
@@ -14,18 +15,21 @@ class Inetd(support.SystemTest):
 
     def start_inetd(self, *services):
         """Each of services: (address:port, socket type, protocol, wait or nowait, program)."""
+        lines = []
+        for address, kind, protocol, wait, name in services:
+            command = program(name)
+            # root is whoever runs the test; 100000: no limit of starts a minute that we could hit.
+            lines.append(" ".join([address, kind, protocol, wait + ".100000", "root", command[0],
+                                   os.path.basename(command[0]), *command[1:]]))
+        return self.start_inetd_with("\n".join(lines) + "\n", len(lines))
+
+    def start_inetd_with(self, configuration, services):
         if not INETD:
             self.skipTest("openbsd-inetd is not installed")
-        configuration = self.path("inetd.conf")
-        with open(configuration, "w") as file:
-            for address, kind, protocol, wait, name in services:
-                command = program(name)
-                # The user is who runs the test; 100000: no limit of starts a minute that we could hit.
-                print(address, kind, protocol, wait + ".100000", "root", command[0],
-                      os.path.basename(command[0]), *command[1:], file=file)
-        inetd = self.start(INETD, "-d", configuration)
-        for address, *_ in services:
-            inetd.wait_for_line("^ADD: " + address.translate({ord("["): None, ord("]"): None}))
+        with open(self.path("inetd.conf"), "w") as file:
+            file.write(configuration)
+        inetd = self.start(INETD, "-d", file.name)
+        support.until(lambda: inetd.output().count("ADD: ") == services, "every service added")
         return inetd
 
     def ask_when_open(self, host, port):
@@ -76,6 +80,21 @@ class Inetd(support.SystemTest):
                          (f"[::1]:{port}", "dgram", "udp6", "wait", "uppercased"))
         self.assertEqual(self.ask_when_open("::1", port), ANSWER)
         self.assertEqual(self.ask_datagram_when_open("::1", port), ANSWER)
+
+    @support.needs_own_network
+    def test_lines_that_are_installed(self):
+        """packaging/inetd/inetd.conf.in as it is filled in, but for the user and the folders."""
+        with open(os.environ["TEST_INETD_EXAMPLE"]) as file:
+            example = file.read()
+        for name in "uppercase", "uppercased":
+            command = program(name)
+            example = re.sub(rf"\tnobody\t\S*/{name}\t{name}\b",
+                             f"\troot\t{command[0]}\t{' '.join([name, *command[1:]])}", example)
+        self.assertNotIn("nobody\t/", re.sub("(?m)^#.*", "", example))
+        self.start_inetd_with(example, 4)
+        for host in "127.0.0.1", "::1":
+            self.assertEqual(self.ask_when_open(host, 12000), ANSWER)
+            self.assertEqual(self.ask_datagram_when_open(host, 12000), ANSWER)
 
     def test_client_asks_through_inetd(self):
         port = support.free_port()
