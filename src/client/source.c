@@ -30,7 +30,7 @@ static int reserve(struct source *source, size_t more)
 		source->ready_begin = source->ready_end = 0;
 		needed = more;
 	}
-	if (needed > source->ready_capacity) {
+	if (!source->ready || needed > source->ready_capacity) {
 		size_t capacity = needed > READY_ENOUGH ? needed : READY_ENOUGH;
 		char *bytes = realloc(source->ready, capacity);
 

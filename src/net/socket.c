@@ -24,7 +24,7 @@ int socket_look(int fd, struct socket_facts *ret_facts)
 {
 	struct socket_facts facts = {0};
 	struct address peer;
-	int listening, r;
+	int listening = 0, r;
 
 	if ((r = get_int(fd, SO_DOMAIN, &facts.family)) < 0 ||
 	    (r = get_int(fd, SO_TYPE, &facts.type)) < 0)

@@ -73,7 +73,7 @@ static void leave_source(struct admission *admission, uint64_t source)
 {
 	struct source_count *found = find(admission, source);
 
-	if (--found->count > 0)
+	if (!found || --found->count > 0)
 		return;
 	(void)tdelete(found, &admission->sources, compare);
 	free(found);

@@ -79,12 +79,14 @@ void options_free(struct options *options)
 
 static const struct option_row *row_of(const struct options *options, int value)
 {
+	const struct option_row *row = options->rows;
+
 	if (value >= FIRST_LONG_VALUE)
-		return &options->rows[value - FIRST_LONG_VALUE];
-	for (const struct option_row *row = options->rows; row->name; row++)
-		if (row->id == value)
-			return row;
-	return NULL;
+		return &row[value - FIRST_LONG_VALUE];
+	/* getopt_long() returns a letter of the table's, or what was handled before. */
+	while (row->id != value && row[1].name)
+		row++;
+	return row;
 }
 
 static int explain(struct options *options, int failure, const char *word)
