@@ -2,11 +2,15 @@
 """OpenBSD's inetd starts our programs: nowait the handler, wait the daemon."""
 
 import os
+import pwd
 import re
 import shutil
 
 import support
 from support import ANSWER, SENTENCE, ask_datagram, converse, program
+
+# Who runs the test, also inside namespaces.
+USER = pwd.getpwuid(os.getuid()).pw_name
 
 INETD = shutil.which("inetd", path="/usr/sbin:/sbin")
 
@@ -18,8 +22,8 @@ class Inetd(support.SystemTest):
         lines = []
         for address, kind, protocol, wait, name in services:
             command = program(name)
-            # root is whoever runs the test; 100000: no limit of starts a minute that we could hit.
-            lines.append(" ".join([address, kind, protocol, wait + ".100000", "root", command[0],
+            # 100000: no limit of starts a minute that we could hit.
+            lines.append(" ".join([address, kind, protocol, wait + ".100000", USER, command[0],
                                    os.path.basename(command[0]), *command[1:]]))
         return self.start_inetd_with("\n".join(lines) + "\n", len(lines))
 
@@ -89,7 +93,7 @@ class Inetd(support.SystemTest):
         for name in "uppercase", "uppercased":
             command = program(name)
             example = re.sub(rf"\tnobody\t\S*/{name}\t{name}\b",
-                             f"\troot\t{command[0]}\t{' '.join([name, *command[1:]])}", example)
+                             f"\t{USER}\t{command[0]}\t{' '.join([name, *command[1:]])}", example)
         self.assertNotIn("nobody\t/", re.sub("(?m)^#.*", "", example))
         self.start_inetd_with(example, 4)
         for host in "127.0.0.1", "::1":
