@@ -8,10 +8,10 @@ import time
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-def take_core(core):
-    """For a child before it becomes its program: one core, and others' work behind its own where
-    that is allowed (it is to root)."""
-    os.sched_setaffinity(0, {core})
+def take_cores(cores):
+    """For a child before it becomes its program: these cores, and others' work behind its own
+    where that is allowed (it is to root)."""
+    os.sched_setaffinity(0, cores)
     try:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     except PermissionError:

@@ -29,6 +29,8 @@ class Server:
     libraries: tuple = ()
     needs: str = ""  # a program without which it can't take part
     process_each: bool = False  # a process for each connection
+    cores: tuple = (SERVER_CORE,)  # where it runs: the others' core, unless more is the point
+    works: tuple = ()  # takes part in these only
 
 
 class Context:
@@ -54,6 +56,15 @@ def daemon(folder, kind, address):
 
 def ours(context, kind, address):
     return daemon(context.programs, kind, address)
+
+
+def with_workers(context, kind, address):
+    return [*ours(context, kind, address), "--workers=2"]
+
+
+def wildcard(context, kind, address):
+    """Dual-stack on all addresses, as units listen that name a port only."""
+    return [str(context.programs / "uppercased"), f"--listen-{role(kind)}={address}"]
 
 
 def baseline(context, kind, address):
@@ -105,6 +116,8 @@ def inetd(program, arguments=""):
     return command
 
 
+WORKERS_WORKS = ("tcp-64", "tcp-1000", "udp-clients")
+
 SERVERS = [
     Server("bare epoll", built("bare-epoll"), ("tcp", "unix"), source="bare-epoll.c"),
     Server("bare epoll that copies", built("copy-epoll"), ("bulk-tcp", "bulk-unix"), "copy",
@@ -113,10 +126,17 @@ SERVERS = [
            source="bare-epoll.c", flags=("-DECHO",)),
     Server("recvfrom/sendto", built("plain-udp"), ("udp",), source="plain-udp.c"),
     Server("uppercased", ours, answers="unicode"),
+    Server("uppercased with 2 workers", with_workers, ("tcp", "udp"), "unicode",
+           works=WORKERS_WORKS),
+    Server("uppercased with 2 workers on both cores", with_workers, ("tcp", "udp"), "unicode",
+           cores=(0, 1), works=WORKERS_WORKS),
+    Server("uppercased on the dual stack", wildcard, ("tcp", "udp"), "unicode",
+           works=("tcp-1", "tcp-64", "udp-32", "udp-clients")),
     Server("baseline", baseline, answers="unicode"),
     Server("libuv", built_with_role("libuv"), source="libuv.c", libraries=("-luv",)),
     Server("libevent", built_with_role("libevent"), source="libevent.c",
            libraries=("-levent_core",)),
+    Server("io_uring", built_with_role("io_uring"), source="io_uring.c", libraries=("-luring",)),
     Server("Go", built_with_role("go"), source="go.go", needs="go"),
     Server("node", script("node", "node.js"), needs="node"),
     Server("Python threads", script("python3", "python-threads.py")),
@@ -191,7 +211,7 @@ class Running:
         self.log = open(context.folder / "server.log", "ab")
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-            preexec_fn=lambda: processes.take_core(SERVER_CORE))
+            preexec_fn=lambda: processes.take_cores(server.cores))
 
     def __enter__(self):
         deadline = time.monotonic() + START_SECONDS

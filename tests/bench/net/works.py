@@ -29,6 +29,8 @@ class Work:
 
     def takes(self, server):
         kinds = (self.kind, f"bulk-{self.kind}") if self.bulk else (self.kind,)
+        if server.works and self.name not in server.works:
+            return False
         return bool(set(kinds) & set(server.kinds)) and not (self.crowd and server.process_each)
 
 
@@ -43,7 +45,7 @@ class Load:
         self.process = subprocess.Popen(
             [context.built(work.load), running.address, *texts, *map(str, work.arguments)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            preexec_fn=lambda: processes.take_core(LOAD_CORE))
+            preexec_fn=lambda: processes.take_cores([LOAD_CORE]))
         self.expect()
 
     def expect(self):
