@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdatomic.h>
 
+#include "text/upper-short.h"
 #include "text/upper-version.h"
 
 /* So much text it takes for choosing to pay: the portable version does it in the time of the CPUID
@@ -46,5 +47,7 @@ static const struct upper_version *choose(size_t length)
 
 size_t upper_feed(struct upper *upper, const void *in, size_t length, void *out)
 {
+	if (length <= UPPER_SHORT_MAX && upper->pending_length == 0 && upper_short(in, length, out))
+		return length;
 	return upper_feed_by(choose(length), upper, in, length, out);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/upper-version.h"
 #include "text/upper.h"
 
 /* Feeds in pieces of piece bytes, each in memory of its own so that a sanitizer sees every overrun.
@@ -62,6 +63,35 @@ START_TEST(test_ascii)
 	ASSERT_UPPER("", "");
 	ASSERT_UPPER("hello, world\r\n", "HELLO, WORLD\r\n");
 	ASSERT_UPPER("`az{@AZ[ \t\0x\x7f", "`AZ{@AZ[ \t\0X\x7f");
+}
+END_TEST
+
+/* Texts about as long as what a shorter way is taken for (upper-short.h): every byte at every
+ * place, in memory of exactly their size, as the portable version has them. */
+START_TEST(test_short_texts)
+{
+	size_t wrong = 0;
+
+	for (size_t length = 0; length <= 72; length++)
+		for (size_t at = 0; at < length; at++)
+			for (unsigned byte = 0; byte < 256; byte++) {
+				char *in = malloc(length), expected[UPPER_ROOM(72)];
+				char *out = malloc(UPPER_ROOM(length));
+				struct upper one = {0}, other = {0};
+				size_t n, m;
+
+				for (size_t i = 0; i < length; i++)
+					in[i] = (char)('_' + (i * 7 + length) % 32);
+				in[at] = (char)byte;
+				n = upper_feed(&one, in, length, out);
+				n += upper_finish(&one, out + n);
+				m = upper_feed_by(upper_versions[0], &other, in, length, expected);
+				m += upper_finish(&other, expected + m);
+				wrong += n != m || memcmp(out, expected, n) != 0;
+				free(in);
+				free(out);
+			}
+	ck_assert_uint_eq(wrong, 0);
 }
 END_TEST
 
@@ -187,6 +217,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tests, test_ascii);
+	tcase_add_test(tests, test_short_texts);
 	tcase_add_test(tests, test_languages);
 	tcase_add_test(tests, test_lengths_that_change);
 	tcase_add_test(tests, test_malformed_passes);
