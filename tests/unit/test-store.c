@@ -3,9 +3,9 @@
 /* Tests of server/store.h: what a service manager is given, and finding it again by name. */
 
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "manager.h"
 #include "rig.h"
 #include "server/connection.h"
 #include "server/store.h"
@@ -13,20 +13,6 @@
 
 static struct rig rig;
 static int manager;
-
-static void open_manager(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char name[64];
-	socklen_t length;
-
-	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	snprintf(name, sizeof(name), "@uppercase-test-store-%d", getpid());
-	length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
-	memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
-	ck_assert_int_eq(bind(manager, (struct sockaddr *)&address, length), 0);
-	ck_assert_int_eq(setenv("NOTIFY_SOCKET", name, 1), 0);
-}
 
 /* The next message to the manager. Returns the descriptor that came along, or -1. */
 static int take(char message[static 256])
@@ -70,7 +56,7 @@ START_TEST(puts_connections)
 	int fd;
 
 	rig_open(&rig, &service);
-	open_manager();
+	manager = manager_open();
 	rig_connect(&rig, &idle, 0);
 	rig_connect(&rig, &busy, 0);
 	client_send(&busy, "a\xc3", 2);
@@ -162,7 +148,7 @@ START_TEST(forgets_by_name)
 {
 	char message[256];
 
-	open_manager();
+	manager = manager_open();
 	store_forget("stored-idle-1-2");
 	ck_assert_int_eq(take(message), -1);
 	ck_assert_str_eq(message, "FDSTOREREMOVE=1\nFDNAME=stored-idle-1-2");

@@ -3,9 +3,9 @@
 /* Tests of server/voice.h: what a service manager and the log get to hear, and how often. */
 
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "manager.h"
 #include "server/voice.h"
 #include "unit.h"
 
@@ -26,24 +26,10 @@ static void tell(void *userdata, struct status *ret_status)
 	*ret_status = numbers;
 }
 
-static void open_manager(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char name[64];
-	socklen_t length;
-
-	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	snprintf(name, sizeof(name), "@uppercase-test-voice-%d", getpid());
-	length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
-	memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
-	ck_assert_int_eq(bind(manager, (struct sockaddr *)&address, length), 0);
-	ck_assert_int_eq(setenv("NOTIFY_SOCKET", name, 1), 0);
-}
-
 static void begin(bool with_manager)
 {
 	if (with_manager)
-		open_manager();
+		manager = manager_open();
 	else
 		(void)unsetenv("NOTIFY_SOCKET");
 	(void)unsetenv("JOURNAL_STREAM");
