@@ -7,6 +7,7 @@ a notification, an answer, an exit), bounded by PATIENCE. Not its job: namespace
 
 import contextlib
 import fcntl
+import itertools
 import os
 import re
 import shlex
@@ -53,17 +54,26 @@ def textbook(name, *arguments):
     return [sys.executable, os.path.join(TEXTBOOK, name), *map(str, arguments)]
 
 
+def _list_ports():
+    """Ports that the kernel chooses for nobody (ip(7), ip_local_port_range), from anywhere in turn."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as ports:
+        first_chosen = int(ports.read().split()[0])
+    candidates = range(2000, first_chosen) or range(2000, 1 << 16)
+    return itertools.islice(itertools.cycle(candidates), os.getpid() % len(candidates), None)
+
+
+_ports = _list_ports()
+
+
 def free_port():
-    """A port that nobody has, of TCP and UDP."""
-    while True:
+    """A port that nobody has, of TCP and UDP, and that nobody else is given or connects from."""
+    for port in _ports:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as stream, \
              socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as datagram:
-            stream.bind(("::", 0))
-            try:
-                datagram.bind(("::", stream.getsockname()[1]))
-            except OSError:
-                continue
-            return stream.getsockname()[1]
+            with contextlib.suppress(OSError):
+                stream.bind(("::", port))
+                datagram.bind(("::", port))
+                return port
 
 
 def until(condition, what):
