@@ -7,6 +7,7 @@ outside of containers share (support.py).
 
 import glob
 import os
+import shutil
 import subprocess
 
 import support
@@ -54,12 +55,35 @@ def show(unit, what, *options, user=None):
     return run("systemctl", *options, "show", "--value", "--property", what, unit, user=user).strip()
 
 
+def count(name, default):
+    """How often a long test does it: "TEST_NAME" of the environment (container passes it on)."""
+    return int(os.environ.get("TEST_" + name, default))
+
+
+def report(text):
+    """A line with figures, for whoever runs the full counts (tests/lifecycle)."""
+    print("== " + text, flush=True)
+
+
 class MachineTest(support.SystemTest):
     """Every test begins with all sockets closed and nothing of ours running."""
 
     def setUp(self):
         super().setUp()
         self.addCleanup(self.stop_everything)
+
+    def configure(self, unit, *lines):
+        """Settings for a unit until the test ends, as "systemctl edit --runtime" makes them."""
+        directory = f"/run/systemd/system/{unit}.d"
+        os.makedirs(directory, exist_ok=True)
+        with open(directory + "/test.conf", "w") as drop_in:
+            drop_in.write("\n".join(lines) + "\n")
+        run("systemctl", "daemon-reload")
+
+        def end():
+            shutil.rmtree(directory, ignore_errors=True)
+            run("systemctl", "daemon-reload")
+        self.addCleanup(end)
 
     def stop_everything(self):
         run("systemctl", "stop", *SOCKETS, check=False)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: ISC
 """A restart that nobody notices: connections live on in systemd's store, whatever they are in the middle of."""
 
-import os
-import random
 import threading
 
+import clients
 import machine
 import support
 from machine import run, show
@@ -12,8 +11,7 @@ from support import connect, read_exactly
 
 SERVICE = "uppercase-tcp.service"
 
-# How often the long tests restart; one command runs the full counts.
-RESTARTS = int(os.environ.get("TEST_RESTARTS", "20"))
+RESTARTS = machine.count("RESTARTS", 20)
 
 
 def setUpModule():
@@ -22,41 +20,6 @@ def setUpModule():
 
 def restart():
     run("systemctl", "restart", SERVICE)
-
-
-class Persistent(threading.Thread):
-    """A client with one connection for all its life, that checks every byte."""
-
-    def __init__(self, end):
-        super().__init__()
-        self.end, self.asked, self.failure = end, 0, None
-
-    def run(self):
-        try:
-            with connect("127.0.0.1", 12000) as connection:
-                while not self.end.is_set():
-                    request = b"abc%d" % self.asked * random.randint(1, 2000)
-                    connection.sendall(request)
-                    if read_exactly(connection, len(request)) != request.upper():
-                        raise AssertionError("a wrong answer")
-                    self.asked += 1
-        except (OSError, AssertionError) as failure:
-            self.failure = failure
-
-
-class OneShot(Persistent):
-    """A client with a connection for each request."""
-
-    def run(self):
-        try:
-            while not self.end.is_set():
-                request = b"xyz%d" % self.asked
-                answer = support.converse(connect("127.0.0.1", 12000), request)
-                if answer != request.upper():
-                    raise AssertionError(f"{answer!r} to {request!r}")
-                self.asked += 1
-        except (OSError, AssertionError) as failure:
-            self.failure = failure
 
 
 class Restarts(machine.MachineTest):
@@ -106,26 +69,21 @@ class Restarts(machine.MachineTest):
 
     def test_restarts_under_load(self):
         """No connect is refused, no connection cut, no byte lost or doubled."""
-        end = threading.Event()
-        clients = [kind(end) for kind in (Persistent, OneShot) for _ in range(64)]
-        for client in clients:
-            client.start()
-        for _ in range(RESTARTS):
-            restart()
-        end.set()
-        for client in clients:
-            client.join()
-        self.assertEqual([client.failure for client in clients], [None] * len(clients))
-        self.assertTrue(all(client.asked > RESTARTS for client in clients))
+        kinds = [clients.Persistent] * 64 + [clients.OneShot] * 64
+        with clients.asking(*kinds) as asking:
+            for _ in range(RESTARTS):
+                restart()
+        self.assertTrue(all(client.answers > RESTARTS for client in asking))
         self.assertEqual(show(SERVICE, "Result"), "success")
-        print(f"{RESTARTS} restarts, {sum(client.asked for client in clients)} answers right")
+        machine.report(f"{RESTARTS} restarts under 128 clients: none lost, "
+                       f"{clients.count_answers(asking)} answers right")
 
     def test_stop_drains_and_closes(self):
-        connection = connect("127.0.0.1", 12000)
-        connection.sendall(b"before")
-        self.assertEqual(read_exactly(connection, 6), b"BEFORE")
-        run("systemctl", "stop", "uppercase-tcp.socket", SERVICE)
-        self.assertEqual(connection.recv(1), b"", "the end, not a reset")
+        with connect("127.0.0.1", 12000) as connection:
+            connection.sendall(b"before")
+            self.assertEqual(read_exactly(connection, 6), b"BEFORE")
+            run("systemctl", "stop", "uppercase-tcp.socket", SERVICE)
+            self.assertEqual(connection.recv(1), b"", "the end, not a reset")
         self.assertEqual(show(SERVICE, "Result"), "success")
 
 
