@@ -11,6 +11,7 @@
 #include "exchange/exchange.h"
 #include "server/admission.h"
 #include "server/loop.h"
+#include "server/notify.h"
 #include "server/status.h"
 #include "server/table.h"
 #include "util/parse.h"
@@ -23,6 +24,7 @@ struct connection_context {
 	const struct exchange_options *exchange;
 	struct status *status;
 	struct admission *admission; /* shared with other workers */
+	struct notify *notify;       /* the same: where connections are handed over */
 	uint64_t idle_timeout;       /* microseconds; PARSE_INFINITY: none */
 
 	char *request; /* owned: CONNECTION_READ_SIZE bytes */

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "util/cleanup.h"
@@ -91,4 +92,11 @@ bool rate_allows(struct rate *rate, uint64_t source, uint64_t now)
 	allowed = pay(rate, entry_of(rate, source), now * 1000);
 	(void)pthread_mutex_unlock(&rate->lock);
 	return allowed;
+}
+
+void rate_forget(struct rate *rate)
+{
+	(void)pthread_mutex_lock(&rate->lock);
+	memset(rate->sets, 0, sizeof(rate->sets));
+	(void)pthread_mutex_unlock(&rate->lock);
 }

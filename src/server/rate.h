@@ -27,6 +27,9 @@ struct rate;
 int rate_new(uint32_t per_second, struct rate **ret_rate);
 void rate_free(struct rate *rate);
 
+/* Forgets all sources: each has a full bucket again. */
+void rate_forget(struct rate *rate);
+
 /* May the source be answered at now, microseconds of a clock that never goes back? Counts the
  * answer if so. */
 bool rate_allows(struct rate *rate, uint64_t source, uint64_t now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/server.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,16 @@
 #include "net/socket.h"
 #include "server/store.h"
 #include "server/voice.h"
+#include "server/watchdog.h"
 #include "server/worker.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/parse.h"
+
+/* While it drains, the service manager is asked so often for so much more time: it may grant less
+ * (TimeoutStopSec=) than draining may take. A daemon that is stuck does not ask. */
+#define EXTEND_EVERY_USEC UINT64_C(5000000)
+#define EXTEND_BY_USEC    UINT64_C(15000000)
 
 struct server {
 	const struct server_options *options;
@@ -21,8 +28,11 @@ struct server {
 	struct rate *rate;      /* owned; NULL: no limit */
 	struct worker *workers; /* owned; the first is the main thread's */
 	unsigned count;
+	struct notify notify;
 	struct voice voice;
+	struct watchdog watchdog;
 	struct timer idle_timer, drain_timer;
+	uint64_t drain_deadline; /* of the loop's clock */
 
 	bool welcomes;     /* has a welcoming or a datagram socket, not one conversation */
 	bool handing_over; /* draining, into the service manager's store */
@@ -67,6 +77,22 @@ static uint64_t after(uint64_t begin, uint64_t span)
 	return span == PARSE_INFINITY ? TIMER_NEVER : begin + span;
 }
 
+/* As long as connections may take to end, until the deadline. */
+static void drain(void *userdata)
+{
+	struct server *server = userdata;
+	uint64_t now = main_loop(server)->now, next = now + EXTEND_EVERY_USEC;
+
+	if (now >= server->drain_deadline) {
+		finish(server);
+		return;
+	}
+	(void)notify_send(&server->notify, NOTIFY_INSIST, -1, "EXTEND_TIMEOUT_USEC=%" PRIu64,
+			  EXTEND_BY_USEC);
+	timer_set(&server->drain_timer,
+		  next < server->drain_deadline ? next : server->drain_deadline);
+}
+
 /* The sockets are given back, and what is open may end by itself for a while, or goes over to the
  * next process. */
 static void begin_draining(struct server *server, bool hand_over)
@@ -77,8 +103,8 @@ static void begin_draining(struct server *server, bool hand_over)
 	}
 	server->handing_over = hand_over;
 	voice_stopping(&server->voice);
-	timer_set(&server->drain_timer,
-		  after(main_loop(server)->now, server->options->drain_timeout));
+	server->drain_deadline = after(main_loop(server)->now, server->options->drain_timeout);
+	drain(server);
 	for (unsigned i = 0; i < server->count; i++)
 		if (hand_over)
 			worker_hand_over(&server->workers[i]);
@@ -103,14 +129,37 @@ static void idle_out(void *userdata)
 		timer_set(&server->idle_timer, last_activity + server->options->exit_idle_time);
 }
 
-static void drain_out(void *userdata)
+/* The watchdog's question. */
+static bool is_alive(void *userdata)
 {
-	finish(userdata);
+	struct server *server = userdata;
+	bool all = true;
+
+	for (unsigned i = 0; i < server->count; i++)
+		all &= worker_is_alive(&server->workers[i]);
+	return all;
+}
+
+/* A worker whose loop has failed serves nobody: no good end, but an end. */
+static bool has_failed_worker(struct server *server)
+{
+	for (unsigned i = 0; i < server->count; i++) {
+		int failure = server->workers[i].failure;
+
+		if (failure == 0)
+			continue;
+		(void)sd_event_exit(main_loop(server)->control, failure);
+		loop_wake_control(main_loop(server));
+		return true;
+	}
+	return false;
 }
 
 /* Data came or went somewhere: whatever depends on that. In the main thread. */
 static void take_notice(struct server *server)
 {
+	if (has_failed_worker(server))
+		return;
 	if ((server->draining || !server->welcomes) && count_open(server) == 0)
 		finish(server);
 	/* Other workers' refusals are not looked for in every round. */
@@ -126,7 +175,7 @@ static void on_active(struct worker *worker, void *userdata)
 
 	if (worker == &server->workers[0])
 		take_notice(server);
-	else if (server->draining ||
+	else if (server->draining || worker->failure < 0 ||
 		 (!server->has_news && !atomic_exchange(&server->has_news, true)))
 		(void)eventfd_write(server->news_fd, 1);
 }
@@ -161,6 +210,23 @@ static int on_status_signal(sd_event_source *source, const struct signalfd_sigin
 	return 0;
 }
 
+/* There is no configuration to read again; but who was answered too often may ask anew. */
+static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
+			    void *userdata)
+{
+	struct server *server = userdata;
+
+	(void)source;
+	(void)signal;
+	if (server->draining)
+		return 0;
+	voice_reloading(&server->voice);
+	if (server->rate)
+		rate_forget(server->rate);
+	voice_reloaded(&server->voice);
+	return 0;
+}
+
 /* Blocked before there are threads: signals come through the main loop and nowhere else. */
 static int add_signals(struct server *server)
 {
@@ -168,10 +234,8 @@ static int add_signals(struct server *server)
 		int number;
 		sd_event_signal_handler_t handler;
 	} signals[] = {
-		{SIGTERM, on_stop_signal},
-		{SIGINT, on_stop_signal},
-		{SIGUSR2, on_stop_signal},
-		{SIGUSR1, on_status_signal},
+		{SIGTERM, on_stop_signal},   {SIGINT, on_stop_signal},   {SIGUSR2, on_stop_signal},
+		{SIGUSR1, on_status_signal}, {SIGHUP, on_reload_signal},
 	};
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
@@ -196,10 +260,10 @@ static int add_control(struct server *server)
 	int r;
 
 	if ((r = add_signals(server)) < 0 ||
-	    (r = voice_init(&server->voice, loop, sum_status, server)) < 0 ||
+	    (r = voice_init(&server->voice, loop, &server->notify, sum_status, server)) < 0 ||
 	    (r = timer_init(&server->idle_timer, loop, idle_out, server)) < 0 ||
-	    (r = timer_init(&server->drain_timer, loop, drain_out, server)) < 0 ||
-	    (r = sd_event_set_watchdog(loop->control, true)) < 0)
+	    (r = timer_init(&server->drain_timer, loop, drain, server)) < 0 ||
+	    (r = watchdog_init(&server->watchdog, loop, &server->notify, is_alive, server)) < 0)
 		return r;
 	if (server->count == 1)
 		return 0;
@@ -223,6 +287,7 @@ static int make_workers(struct server *server)
 	server->common = (struct worker_options){
 		.exchange = options->exchange,
 		.admission = &server->admission,
+		.notify = &server->notify,
 		.datagrams = {server->rate, !options->datagram_rate_is_set},
 		.idle_timeout = options->idle_timeout,
 	};
@@ -280,11 +345,11 @@ static void restore(struct server *server, struct endpoints *endpoints, size_t i
 }
 
 /* What was stored is ours now. */
-static void empty_store(struct endpoints *endpoints)
+static void empty_store(struct server *server, struct endpoints *endpoints)
 {
 	for (size_t i = 0; i < endpoints->count; i++)
 		if (endpoints->items[i].kind == ENDPOINT_STORED) {
-			store_forget(endpoints->items[i].name);
+			store_forget(&server->notify, endpoints->items[i].name);
 			cleanup_close(&endpoints->items[i].fd);
 			endpoints->items[i].fd = -1;
 		}
@@ -315,6 +380,9 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 {
 	int r;
 
+	*ret_what = "service manager";
+	if ((r = notify_open(&server->notify)) < 0)
+		return r;
 	*ret_what = "workers";
 	if ((r = make_workers(server)) < 0)
 		return r;
@@ -324,7 +392,7 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 	*ret_what = "sockets";
 	for (size_t i = 0; i < endpoints->count && r >= 0; i++)
 		r = serve_endpoint(server, endpoints, i);
-	empty_store(endpoints);
+	empty_store(server, endpoints);
 	if (r < 0)
 		return r;
 	*ret_what = "threads";
@@ -343,6 +411,7 @@ static void server_free(struct server *server)
 	for (unsigned i = 0; i < server->count; i++)
 		worker_join(&server->workers[i]);
 	voice_free(&server->voice);
+	watchdog_free(&server->watchdog);
 	timer_free(&server->idle_timer);
 	timer_free(&server->drain_timer);
 	for (unsigned i = 0; i < server->count; i++)
@@ -351,12 +420,14 @@ static void server_free(struct server *server)
 	rate_free(server->rate);
 	admission_free(&server->admission);
 	cleanup_close(&server->news_fd);
+	notify_close(&server->notify);
 }
 
 int server_run(const struct server_options *options, struct endpoints *endpoints,
 	       const char **ret_what)
 {
-	_cleanup_(server_free) struct server server = {.options = options, .news_fd = -1};
+	_cleanup_(server_free) struct server server = {
+		.options = options, .news_fd = -1, .notify.fd = -1};
 	int r = start(&server, endpoints, ret_what);
 
 	if (r < 0)
@@ -366,6 +437,6 @@ int server_run(const struct server_options *options, struct endpoints *endpoints
 	r = loop_run(main_loop(&server));
 	voice_stopping(&server.voice);
 	if (server.handing_over)
-		(void)store_settle();
+		(void)notify_settle(&server.notify);
 	return r;
 }

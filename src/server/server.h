@@ -8,10 +8,10 @@
  *      └──idle for exit_idle_time, and──►     └──drain timeout, or a second signal──────► over
  *         somebody else holds the sockets
  *
- * SIGUSR2 drains into the service manager's store (store.h): the next process goes on with the
- * connections. Also its voice to the service manager: READY, STATUS, STOPPING, WATCHDOG
- * (sd_notify(3)). Not its job: the command line (main.c), what is served, and by which thread
- * (worker.h).
+ * While it drains the service manager is told to wait (EXTEND_TIMEOUT_USEC). SIGHUP reloads: what
+ * was learned of sources is forgotten, nothing else changes. SIGUSR2 drains into the service
+ * manager's store (store.h): the next process goes on with the connections. Not its job: the
+ * command line (main.c), what is served, and by which thread (worker.h).
  */
 
 #include "activation/endpoints.h"

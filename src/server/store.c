@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "server/stored.h"
@@ -16,20 +15,13 @@
 #define BUSY  ENDPOINT_STORED_PREFIX "busy-"
 #define STATE ENDPOINT_STORED_PREFIX "state-"
 
-/* A manager that does not answer for so long is not waited for. */
-#define SETTLE_USEC UINT64_C(5000000)
-
-static int put(const char *prefix, unsigned number, int fd)
+static int put(struct notify *notify, const char *prefix, unsigned number, int fd)
 {
-	char message[128];
-	int r;
-
-	snprintf(message, sizeof(message), "FDSTORE=1\nFDNAME=%s%d-%u", prefix, getpid(), number);
-	r = sd_pid_notify_with_fds(0, false, message, &fd, 1);
-	return r == 0 ? -ENOTCONN : r < 0 ? r : 0;
+	return notify_send(notify, NOTIFY_INSIST, fd, "FDSTORE=1\nFDNAME=%s%d-%u", prefix, getpid(),
+			   number);
 }
 
-int store_put(const struct connection *connection)
+int store_put(struct notify *notify, const struct connection *connection)
 {
 	static atomic_uint last_number;
 	unsigned number = atomic_fetch_add(&last_number, 1) + 1;
@@ -37,19 +29,12 @@ int store_put(const struct connection *connection)
 	int r;
 
 	if (stored_is_needless(connection))
-		return put(IDLE, number, connection->fd);
+		return put(notify, IDLE, number, connection->fd);
 	state = stored_write(connection);
 	if (state < 0)
 		return state;
-	r = put(STATE, number, state);
-	return r < 0 ? r : put(BUSY, number, connection->fd);
-}
-
-int store_settle(void)
-{
-	int r = sd_notify_barrier(false, SETTLE_USEC);
-
-	return r == 0 ? -ENOTCONN : r < 0 ? r : 0;
+	r = put(notify, STATE, number, state);
+	return r < 0 ? r : put(notify, BUSY, number, connection->fd);
 }
 
 /* The rest of name behind prefix, or NULL. */
@@ -92,7 +77,7 @@ int store_find(const struct endpoints *endpoints, size_t i, struct store_entry *
 	return -EBADMSG;
 }
 
-void store_forget(const char *name)
+void store_forget(struct notify *notify, const char *name)
 {
-	(void)sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	(void)notify_send(notify, NOTIFY_INSIST, -1, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 }

@@ -15,13 +15,11 @@
 
 #include "activation/endpoints.h"
 #include "server/connection.h"
+#include "server/notify.h"
 
 /* Puts a connection into the store. It is still open here, and must do nothing from now on.
  * Returns 0, -ENOTCONN (there is no service manager), or a negative errno. */
-int store_put(const struct connection *connection);
-
-/* Waits until the service manager has taken in what was put. Returns 0 or a negative errno. */
-int store_settle(void);
+int store_put(struct notify *notify, const struct connection *connection);
 
 /* A connection that an earlier process put into the store. */
 struct store_entry {
@@ -34,4 +32,4 @@ struct store_entry {
 int store_find(const struct endpoints *endpoints, size_t i, struct store_entry *ret_entry);
 
 /* Has the store forget what it passed to us under this name. */
-void store_forget(const char *name);
+void store_forget(struct notify *notify, const char *name);

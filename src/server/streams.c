@@ -210,7 +210,7 @@ void streams_hand_over(struct streams *streams)
 	for (size_t i = context->connections.count; i-- > 0;) {
 		struct connection *connection = connection_at(context, i);
 
-		if (store_put(connection) >= 0)
+		if (store_put(context->notify, connection) >= 0)
 			connection_let_go(connection);
 	}
 }

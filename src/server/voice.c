@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/voice.h"
 
-#include <stdlib.h>
-#include <systemd/sd-daemon.h>
+#include <inttypes.h>
+#include <time.h>
 
 #include "util/report.h"
 
 #define STATUS_EVERY_USEC UINT64_C(1000000)
 #define LINE_EVERY_USEC   UINT64_C(10000000)
 
-static void notify(const struct voice *voice, const char *before, const struct status *status)
+static void notify(const struct voice *voice, enum notify_urgency urgency, const char *before,
+		   const struct status *status)
 {
 	char text[STATUS_TEXT_MAX];
 
-	if (voice->has_manager)
-		(void)sd_notifyf(false, "%sSTATUS=%s", before, status_print(status, text));
+	if (notify_has_manager(voice->notify))
+		(void)notify_send(voice->notify, urgency, -1, "%sSTATUS=%s", before,
+				  status_print(status, text));
 }
 
 /* Logs what was refused since the last line. */
@@ -39,7 +41,7 @@ static void speak(void *userdata)
 	voice->last_status = now;
 	/* A round that spoke when it was time has overtaken the timer. */
 	timer_set(&voice->timer, TIMER_NEVER);
-	notify(voice, "", &status);
+	notify(voice, NOTIFY_OFFER, "", &status);
 	if (!status_has_refusals(&status, &voice->told))
 		return;
 	if (now - voice->last_line >= LINE_EVERY_USEC)
@@ -48,13 +50,13 @@ static void speak(void *userdata)
 		timer_set(&voice->timer, voice->last_line + LINE_EVERY_USEC);
 }
 
-int voice_init(struct voice *voice, struct loop *loop,
+int voice_init(struct voice *voice, struct loop *loop, struct notify *notify,
 	       void (*sum)(void *userdata, struct status *ret_status), void *userdata)
 {
 	*voice = (struct voice){
 		.sum = sum,
 		.userdata = userdata,
-		.has_manager = getenv("NOTIFY_SOCKET") != NULL,
+		.notify = notify,
 	};
 	return timer_init(&voice->timer, loop, speak, voice);
 }
@@ -70,7 +72,7 @@ void voice_ready(struct voice *voice)
 
 	voice->sum(voice->userdata, &status);
 	voice->last_status = voice->timer.loop->now;
-	notify(voice, "READY=1\n", &status);
+	notify(voice, NOTIFY_INSIST, "READY=1\n", &status);
 }
 
 void voice_active(struct voice *voice)
@@ -88,8 +90,24 @@ void voice_stopping(struct voice *voice)
 	struct status status;
 
 	voice->sum(voice->userdata, &status);
-	notify(voice, "STOPPING=1\n", &status);
+	notify(voice, NOTIFY_INSIST, "STOPPING=1\n", &status);
 	log_refusals(voice, &status);
+}
+
+/* By the exact clock: the manager wants to know that this was after it asked. */
+void voice_reloading(struct voice *voice)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)notify_send(voice->notify, NOTIFY_INSIST, -1, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+			  (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+}
+
+void voice_reloaded(struct voice *voice)
+{
+	voice->last_line = 0;
+	voice_ready(voice);
 }
 
 void voice_log_status(const struct voice *voice)

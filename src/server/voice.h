@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * voice: what the daemon says of itself while it serves: to the service manager (sd_notify(3))
- * READY, STATUS and STOPPING, and to the log what it had to refuse.
+ * voice: what the daemon says of itself while it serves: to the service manager (notify.h) READY,
+ * STATUS, RELOADING and STOPPING, and to the log what it had to refuse.
  *
  * Strangers can make it refuse, but not speak: STATUS comes once a second at most, the log's line
  * once in ten seconds, with numbers and nothing that a stranger sent. While nothing happens nothing
@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "server/notify.h"
 #include "server/status.h"
 #include "server/timer.h"
 
@@ -19,13 +20,14 @@ struct voice {
 	struct timer timer;
 	void (*sum)(void *userdata, struct status *ret_status);
 	void *userdata;
-	bool has_manager;
+	struct notify *notify;
 	uint64_t last_status, last_line; /* of the loop's clock */
 	struct status told;              /* the refusals that were logged */
 };
 
-/* sum is to tell the daemon's numbers. Returns 0 or a negative errno; voice_free() releases it. */
-int voice_init(struct voice *voice, struct loop *loop,
+/* sum is to tell the daemon's numbers; notify must outlive it. Returns 0 or a negative errno;
+ * voice_free() releases it. */
+int voice_init(struct voice *voice, struct loop *loop, struct notify *notify,
 	       void (*sum)(void *userdata, struct status *ret_status), void *userdata);
 void voice_free(struct voice *voice);
 
@@ -37,9 +39,13 @@ void voice_active(struct voice *voice);
  * voice_active() need not be called: an idle daemon without a manager is not woken for it. */
 static inline bool voice_has_listener(const struct voice *voice, uint64_t refused)
 {
-	return voice->has_manager || refused != status_count_refused(&voice->told);
+	return notify_has_manager(voice->notify) || refused != status_count_refused(&voice->told);
 }
 void voice_stopping(struct voice *voice);
+
+/* A reload begins, and is over; what is refused next is logged at once. */
+void voice_reloading(struct voice *voice);
+void voice_reloaded(struct voice *voice);
 
 /* Logs the numbers because somebody asked. */
 void voice_log_status(const struct voice *voice);

@@ -61,12 +61,14 @@ static int on_command(sd_event_source *source, int fd, uint32_t events, void *us
 
 	(void)source;
 	(void)events;
-	int what = atomic_load(&worker->command);
-
 	(void)eventfd_read(fd, &value);
+	atomic_store(&worker->answered, atomic_load(&worker->asked));
+
+	int what = atomic_exchange(&worker->command, COMMAND_NONE);
+
 	if (what == COMMAND_END)
 		(void)sd_event_exit(worker->loop.control, 0);
-	else
+	else if (what != COMMAND_NONE)
 		stop(worker, what == COMMAND_HAND_OVER);
 	return 0;
 }
@@ -100,6 +102,7 @@ int worker_init(struct worker *worker, const struct worker_options *options, boo
 	    (r = datagrams_new(&worker->loop, &options->exchange, &options->datagrams,
 			       &worker->status, &worker->datagrams)) < 0)
 		return r;
+	worker->streams.context.notify = options->notify;
 	worker->streams.context.idle_timeout = options->idle_timeout;
 	worker->last_activity = worker->loop.now;
 	worker->loop.round_done = round_done;
@@ -156,7 +159,12 @@ static void *run(void *userdata)
 {
 	struct worker *worker = userdata;
 
-	(void)loop_run(&worker->loop);
+	int r = loop_run(&worker->loop);
+
+	if (r < 0) {
+		atomic_store(&worker->failure, r);
+		worker->active(worker, worker->userdata);
+	}
 	return NULL;
 }
 
@@ -188,6 +196,17 @@ void worker_hand_over(struct worker *worker)
 		command(worker, COMMAND_HAND_OVER);
 	else
 		stop(worker, true);
+}
+
+bool worker_is_alive(struct worker *worker)
+{
+	if (!worker->has_thread)
+		return true;
+	if (atomic_load(&worker->answered) != atomic_load(&worker->asked))
+		return false;
+	atomic_fetch_add(&worker->asked, 1);
+	(void)eventfd_write(worker->command_fd, 1);
+	return true;
 }
 
 void worker_join(struct worker *worker)

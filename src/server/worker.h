@@ -22,6 +22,7 @@
 struct worker_options {
 	struct exchange_options exchange;
 	struct admission *admission;
+	struct notify *notify;
 	struct datagram_limits datagrams;
 	uint64_t idle_timeout; /* microseconds; PARSE_INFINITY: none */
 };
@@ -34,7 +35,7 @@ struct worker {
 	struct timer sweep_timer, resume_timer;
 	_Atomic uint64_t last_activity; /* of loop.now's clock */
 
-	/* Called in the worker's thread, after data came or went. */
+	/* Called in the worker's thread, after data came or went, and when its loop has failed. */
 	void (*active)(struct worker *worker, void *userdata);
 	void *userdata;
 
@@ -42,6 +43,8 @@ struct worker {
 	bool has_thread;
 	int command_fd; /* owned: an eventfd that wakes it; -1 for worker 0 */
 	_Atomic int command;
+	atomic_uint asked, answered; /* how often whether it is alive, and up to which it was */
+	atomic_int failure;          /* what its loop ended with: a negative errno; 0: it did not */
 };
 
 /* Makes a worker whose control is sd-event's default loop of the calling thread (is_main), or one
@@ -66,6 +69,10 @@ void worker_stop(struct worker *worker);
 
 /* The same, and connections go to the service manager's store (streams_hand_over()). */
 void worker_hand_over(struct worker *worker);
+
+/* From any thread, the same each time: has its loop turned since this was asked last? Asks anew, if
+ * so. A worker that sleeps is woken for it; the main one is alive where it asks. */
+bool worker_is_alive(struct worker *worker);
 
 /* From any thread: end, with whatever is open. Waits for the worker's thread. */
 void worker_join(struct worker *worker);

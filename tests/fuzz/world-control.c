@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
@@ -134,12 +133,13 @@ int __wrap_sd_event_get_state(sd_event *event)
 	return event->state;
 }
 
-int __wrap_sd_event_set_watchdog(sd_event *event, int on);
-int __wrap_sd_event_set_watchdog(sd_event *event, int on)
+/* Nobody watches. */
+int __wrap_sd_watchdog_enabled(int unset, uint64_t *ret_usec);
+int __wrap_sd_watchdog_enabled(int unset, uint64_t *ret_usec)
 {
-	(void)event;
-	(void)on;
-	return world_allocation_fails() ? -ENOMEM : 0;
+	(void)ret_usec;
+	REQUIRE(!unset, "the environment is not ours");
+	return 0;
 }
 
 /* ─── sources ─── */
@@ -275,30 +275,6 @@ int __wrap_sd_event_get_exit_code(sd_event *event, int *ret_code)
 }
 
 /* ─── around it ─── */
-
-int __wrap_sd_notify(int unset, const char *state);
-int __wrap_sd_notify(int unset, const char *state)
-{
-	(void)state;
-	REQUIRE(!unset, "the environment is not ours");
-	return 1;
-}
-
-__attribute__((format(printf, 2, 3))) int __wrap_sd_notifyf(int unset, const char *format, ...);
-int __wrap_sd_notifyf(int unset, const char *format, ...)
-{
-	char state[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(state, sizeof(state), format, arguments);
-	va_end(arguments);
-	REQUIRE(!unset, "the environment is not ours");
-	if (strncmp(state, "FDSTOREREMOVE=1\nFDNAME=", 23) == 0)
-		world_forget(state + 23);
-	world.is_stopping |= strstr(state, "STOPPING=1") != NULL;
-	return 1;
-}
 
 /* Nobody reads the log here. */
 void __wrap_report(int priority, const char *format, ...);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * world-store: the service manager's file descriptor store (sd_pid_notify_with_fds(3)), through
+ * world-store: the service manager's file descriptor store (FDSTORE=1 of sd_notify(3)), through
  * which a connection comes from one process, which is a life here, to the next.
  */
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "server/notify.h"
 #include "world.h"
 
 /* The store has a copy; what the peer is connected to is that from here on. */
@@ -38,34 +39,64 @@ static struct world_stored *find(const char *name)
 	return NULL;
 }
 
-int __wrap_sd_pid_notify_with_fds(pid_t pid, int unset, const char *state, const int *fds,
-				  unsigned count);
-int __wrap_sd_pid_notify_with_fds(pid_t pid, int unset, const char *state, const int *fds,
-				  unsigned count)
+/* The manager has room for as many descriptors as the world has. */
+static void store(const char *name, int fd)
 {
-	WORLD_INSIDE;
-	static const char before[] = "FDSTORE=1\nFDNAME=";
 	struct world_stored *stored = &world.stored[world.stored_count];
 
-	REQUIRE(pid == 0 && !unset && count == 1, "%u descriptors", count);
-	REQUIRE(strncmp(state, before, strlen(before)) == 0, "%s", state);
-	state += strlen(before);
-	if (world_has_fault(WORLD_NOTIFY))
-		return -errno;
 	REQUIRE(world.stored_count < WORLD_STORED, "too many");
-	REQUIRE(!find(state) && strlen(state) < sizeof(stored->name), "%s", state);
-	strcpy(stored->name, state);
-	stored->fd = copy(fds[0]);
+	REQUIRE(!find(name) && strlen(name) < sizeof(stored->name), "%s", name);
+	strcpy(stored->name, name);
+	stored->fd = copy(fd);
 	world.stored_count++;
-	return 1;
 }
 
-int __wrap_sd_notify_barrier(int unset, uint64_t usec);
-int __wrap_sd_notify_barrier(int unset, uint64_t usec)
+int __wrap_notify_open(struct notify *notify);
+int __wrap_notify_open(struct notify *notify)
 {
-	(void)usec;
-	REQUIRE(!unset, "the environment is not ours");
-	return 1;
+	notify->fd = 0;
+	return 0;
+}
+
+void __wrap_notify_close(struct notify *notify);
+void __wrap_notify_close(struct notify *notify)
+{
+	notify->fd = -1;
+}
+
+__attribute__((format(printf, 4, 5))) int __wrap_notify_send(struct notify *notify,
+							     enum notify_urgency urgency, int fd,
+							     const char *format, ...);
+int __wrap_notify_send(struct notify *notify, enum notify_urgency urgency, int fd,
+		       const char *format, ...)
+{
+	WORLD_INSIDE;
+	static const char put[] = "FDSTORE=1\nFDNAME=", forget[] = "FDSTOREREMOVE=1\nFDNAME=";
+	char message[1024];
+	va_list arguments;
+
+	REQUIRE(notify->fd == 0, "nobody is there");
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	if (world_has_fault(WORLD_NOTIFY))
+		return -errno;
+	if (fd >= 0) {
+		REQUIRE(urgency == NOTIFY_INSIST && strncmp(message, put, strlen(put)) == 0, "%s",
+			message);
+		store(message + strlen(put), fd);
+	} else if (strncmp(message, forget, strlen(forget)) == 0) {
+		world_forget(message + strlen(forget));
+	}
+	world.is_stopping |= strstr(message, "STOPPING=1") != NULL;
+	return 0;
+}
+
+int __wrap_notify_settle(struct notify *notify);
+int __wrap_notify_settle(struct notify *notify)
+{
+	REQUIRE(notify->fd == 0, "nobody is there");
+	return 0;
 }
 
 bool world_is_stored(const struct world_peer *peer)

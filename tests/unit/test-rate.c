@@ -87,6 +87,24 @@ START_TEST(holds_in_a_flood)
 }
 END_TEST
 
+START_TEST(forgets_all)
+{
+	struct rate *rate;
+
+	ck_assert_int_eq(rate_new(1, &rate), 0);
+	for (uint64_t source = 1; source <= 100; source++) {
+		ck_assert(rate_allows(rate, source, 1000000));
+		ck_assert(!rate_allows(rate, source, 1000000));
+	}
+	rate_forget(rate);
+	for (uint64_t source = 1; source <= 100; source++) {
+		ck_assert(rate_allows(rate, source, 1000000));
+		ck_assert(!rate_allows(rate, source, 1000000));
+	}
+	rate_free(rate);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_row rows[] = {
@@ -94,6 +112,7 @@ int main(void)
 		UNIT_ONCE("rate_allows", refills_by_time),
 		UNIT_ONCE("rate_allows", takes_the_extremes),
 		UNIT_ONCE("rate_allows", holds_in_a_flood),
+		UNIT_ONCE("rate_forget", forgets_all),
 		{0},
 	};
 

@@ -5,13 +5,16 @@
  * service manager, which holds the sockets and hears its notices, and its clients.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +36,7 @@ struct daemon {
 	enum activation activation;
 	uint64_t watchdog_usec; /* 0: none */
 	unsigned descriptors;   /* its limit; 0: as ours */
+	void (*prepare)(void);  /* called in its process; NULL: nothing */
 
 	struct endpoint items[4]; /* the test's copies, which it holds as systemd does */
 	size_t count;
@@ -113,6 +117,8 @@ static void daemon_run(struct daemon *daemon, const struct address *notify, int 
 		snprintf(text, sizeof(text), "%d", (int)getpid());
 		setenv("WATCHDOG_PID", text, 1);
 	}
+	if (daemon->prepare)
+		daemon->prepare();
 	if (daemon->descriptors > 0)
 		limit_descriptors(0, daemon->descriptors);
 	endpoints.items = calloc(daemon->count, sizeof(*endpoints.items));
@@ -173,21 +179,27 @@ static void daemon_start(struct daemon *daemon)
 	ck_assert_ptr_nonnull(strstr(daemon->notice, "\nSTATUS=Connections: "));
 }
 
-/* It ends by itself, in good order. */
-static void expect_end(struct daemon *daemon)
+/* It ends by itself. */
+static void expect_end_with(struct daemon *daemon, int code)
 {
 	int status;
 
 	wait_for(daemon->end_fd, POLLIN);
 	ck_assert_int_eq(waitpid(daemon->pid, &status, 0), daemon->pid);
 	ck_assert(WIFEXITED(status));
-	ck_assert_int_eq(WEXITSTATUS(status), 0);
+	ck_assert_int_eq(WEXITSTATUS(status), code);
 	close(daemon->end_fd);
 	close(daemon->notify_fd);
 	close(daemon->error_fd);
 	for (size_t i = 0; i < daemon->count; i++)
 		if (daemon->items[i].kind != ENDPOINT_CONNECTED)
 			close(daemon->items[i].fd);
+}
+
+/* In good order. */
+static void expect_end(struct daemon *daemon)
+{
+	expect_end_with(daemon, 0);
 }
 
 static bool has_ended(const struct daemon *daemon, int msec)
@@ -615,6 +627,216 @@ START_TEST(feeds_the_watchdog)
 }
 END_TEST
 
+/* The signal that a thread is stopped with: its handler never returns. */
+#define STUCK_SIGNAL SIGRTMIN
+
+static void get_stuck(int number)
+{
+	(void)number;
+	for (;;)
+		(void)pause();
+}
+
+static void prepare_to_be_stuck(void)
+{
+	(void)signal(STUCK_SIGNAL, get_stuck);
+}
+
+/* A thread of the daemon's that is not its first. */
+static pid_t find_worker(const struct daemon *daemon)
+{
+	const struct dirent *entry;
+	char path[64];
+	pid_t found = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)daemon->pid);
+	tasks = opendir(path);
+	ck_assert_ptr_nonnull(tasks);
+	while ((entry = readdir(tasks)))
+		if (atoi(entry->d_name) > daemon->pid)
+			found = atoi(entry->d_name);
+	(void)closedir(tasks);
+	ck_assert_int_gt(found, 0);
+	return found;
+}
+
+/* One worker of several is stuck: the manager hears no more that all is well. */
+START_TEST(does_not_feed_the_watchdog_for_a_stuck_worker)
+{
+	struct daemon daemon;
+
+	daemon_prepare(&daemon);
+	daemon.options.workers = 3;
+	daemon.options.drain_timeout = 0;
+	daemon.watchdog_usec = 400 * MSEC;
+	daemon.prepare = prepare_to_be_stuck;
+	daemon_start(&daemon);
+	for (int i = 0; i < 3; i++)
+		expect_notice(&daemon, "WATCHDOG=1");
+	ck_assert_int_eq(syscall(SYS_tgkill, daemon.pid, find_worker(&daemon), STUCK_SIGNAL), 0);
+	/* One that was under way, and one for the answer to the question before. */
+	(void)has_ended(&daemon, 250);
+	while (recv(daemon.notify_fd, daemon.notice, sizeof(daemon.notice), MSG_DONTWAIT) > 0)
+		;
+	expect_no_notice(&daemon, 600);
+	daemon_signal(&daemon, SIGKILL);
+	ck_assert_int_eq(waitpid(daemon.pid, NULL, 0), daemon.pid);
+}
+END_TEST
+
+/* The loop of the worker that was made last loses its descriptor once there is a datagram for it.
+ */
+static void *break_last_loop(void *userdata)
+{
+	char path[64], target[64];
+	int last = -1;
+
+	(void)userdata;
+	(void)poll(NULL, 0, 100);
+	for (int fd = 0; fd < 100; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, target, sizeof(target) - 1);
+		target[n < 0 ? 0 : n] = '\0';
+		if (strcmp(target, "anon_inode:[eventpoll]") == 0)
+			last = fd;
+	}
+	(void)close(last);
+	return NULL;
+}
+
+static void prepare_to_break(void)
+{
+	pthread_t thread;
+
+	(void)pthread_create(&thread, NULL, break_last_loop, NULL);
+}
+
+START_TEST(a_worker_that_fails_is_the_end)
+{
+	struct daemon daemon;
+	char line[256];
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ssize_t n;
+
+	daemon_prepare(&daemon);
+	daemon.options.workers = 2;
+	daemon.prepare = prepare_to_break;
+	daemon_start(&daemon);
+	ck_assert_int_eq(connect(fd, &daemon.datagram.any, daemon.datagram.length), 0);
+	do
+		(void)send(fd, "x", 1, MSG_NOSIGNAL);
+	while (!has_ended(&daemon, 10));
+	close(fd);
+	n = read(daemon.error_fd, line, sizeof(line) - 1);
+	ck_assert_int_gt(n, 0);
+	line[n] = '\0';
+	ck_assert_str_eq(line, "event loop: Bad file descriptor\n");
+	expect_end_with(&daemon, EXIT_RUN_FAILED);
+}
+END_TEST
+
+/* The manager's queue is full, and stays so: who asks is answered all the same. */
+START_TEST(is_not_held_up_by_a_deaf_manager)
+{
+	struct daemon daemon;
+	struct address manager;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t begin;
+
+	daemon_prepare(&daemon);
+	daemon.watchdog_usec = 200 * MSEC;
+	daemon_start(&daemon);
+	ck_assert_int_eq(socket_get_name(daemon.notify_fd, &manager), 0);
+	begin = now_usec();
+	while (now_usec() - begin < 1500 * MSEC) {
+		/* Also what it took away itself. */
+		while (sendto(fd, "", 1, MSG_DONTWAIT, &manager.any, manager.length) == 1)
+			;
+		ck_assert_int_eq(errno, EAGAIN);
+		ask_by_datagram(&daemon);
+		close(converse(&daemon));
+	}
+	close(fd);
+	while (recv(daemon.notify_fd, daemon.notice, sizeof(daemon.notice), MSG_DONTWAIT) > 0)
+		;
+	ask_by_datagram(&daemon);
+	expect_notice(&daemon, "WATCHDOG=1");
+	daemon_stop(&daemon);
+}
+END_TEST
+
+/* Longer than the manager's patience may be: it is asked for more time, again and again. */
+START_TEST(asks_for_time_to_drain)
+{
+	struct daemon daemon;
+	int fd;
+
+	daemon_prepare(&daemon);
+	daemon.options.drain_timeout = _i ? PARSE_INFINITY : 7000 * MSEC;
+	daemon_start(&daemon);
+	fd = converse(&daemon);
+	daemon_signal(&daemon, SIGTERM);
+	expect_notice(&daemon, "STOPPING=1");
+	expect_notice(&daemon, "EXTEND_TIMEOUT_USEC=15000000");
+	expect_notice(&daemon, "EXTEND_TIMEOUT_USEC=15000000");
+	if (_i)
+		close(fd);
+	expect_end(&daemon);
+	if (!_i)
+		close(fd);
+}
+END_TEST
+
+static void expect_answer_by_datagram(const struct daemon *daemon, bool is_expected)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+	ck_assert_int_eq(connect(fd, &daemon->datagram.any, daemon->datagram.length), 0);
+	ask(fd, "hello");
+	ck_assert_int_eq(poll(&wait, 1, is_expected ? PATIENCE : 50), is_expected);
+	close(fd);
+}
+
+/* What is open and what is served stays; what was learned of sources does not. */
+START_TEST(reloads)
+{
+	struct daemon daemon;
+	int fd;
+
+	daemon_prepare(&daemon);
+	daemon.options.datagram_rate = (uint32_t)_i;
+	daemon.options.datagram_rate_is_set = true;
+	daemon_start(&daemon);
+	fd = converse(&daemon);
+	for (int i = 0; i < 3; i++) {
+		expect_answer_by_datagram(&daemon, true);
+		if (_i > 0)
+			expect_answer_by_datagram(&daemon, false);
+		daemon_signal(&daemon, SIGHUP);
+		expect_notice(&daemon, "RELOADING=1\nMONOTONIC_USEC=");
+		expect_notice(&daemon, "READY=1\nSTATUS=Connections: 1 open, 1 served");
+		ask(fd, "still here");
+		hear(fd, "STILL HERE");
+	}
+	/* Not in the middle of ending. */
+	daemon_signal(&daemon, SIGTERM);
+	expect_notice(&daemon, "EXTEND_TIMEOUT_USEC=");
+	daemon_signal(&daemon, SIGHUP);
+	ask(fd, "and here");
+	hear(fd, "AND HERE");
+	close(fd);
+	do
+		expect_notice(&daemon, "=");
+	while (!strstr(daemon.notice, "STOPPING=1") && !strstr(daemon.notice, "READY=1"));
+	ck_assert_ptr_null(strstr(daemon.notice, "READY=1"));
+	expect_end(&daemon);
+}
+END_TEST
+
 /* Out of descriptors; then there is room, and nothing of ours says so: a second later at most who
  * waits is served. */
 START_TEST(accepts_again)
@@ -746,6 +968,10 @@ int main(void)
 		UNIT_ONCE("notices", tells_once_a_second),
 		UNIT_ONCE("notices", reports_when_asked),
 		UNIT_ONCE("notices", feeds_the_watchdog),
+		UNIT_ONCE("notices", does_not_feed_the_watchdog_for_a_stuck_worker),
+		UNIT_ONCE("notices", is_not_held_up_by_a_deaf_manager),
+		UNIT_LOOP("notices", reloads, 0, 2),
+		UNIT_LOOP("notices", asks_for_time_to_drain, 0, 2),
 		UNIT_LOOP("stopping", ends_when_told, 0, 2),
 		UNIT_LOOP("stopping", drains, 1, 3),
 		UNIT_LOOP("stopping", second_signal_ends_at_once, 1, 3),
@@ -761,6 +987,7 @@ int main(void)
 		UNIT_ONCE("idle", sleeps_while_idle),
 		UNIT_LOOP_UNLESS(no_limit, "limits", accepts_again, 0, 1),
 		UNIT_ONCE("workers", works_in_threads),
+		UNIT_ONCE("workers", a_worker_that_fails_is_the_end),
 		UNIT_LOOP("failures", names_what_failed, 1, 3),
 		{0},
 	};

@@ -12,6 +12,7 @@
 #include "util/error.h"
 
 static struct rig rig;
+static struct notify notify;
 static int manager;
 
 /* The next message to the manager. Returns the descriptor that came along, or -1. */
@@ -57,6 +58,8 @@ START_TEST(puts_connections)
 
 	rig_open(&rig, &service);
 	manager = manager_open();
+	ck_assert_int_eq(notify_open(&notify), 0);
+	rig.streams.context.notify = &notify;
 	rig_connect(&rig, &idle, 0);
 	rig_connect(&rig, &busy, 0);
 	client_send(&busy, "a\xc3", 2);
@@ -86,6 +89,7 @@ START_TEST(puts_connections)
 	ck_assert_str_eq(message, "");
 	client_close(&idle);
 	client_close(&busy);
+	notify_close(&notify);
 	ck_assert_int_eq(close(manager), 0);
 	rig_close(&rig);
 }
@@ -98,9 +102,10 @@ START_TEST(keeps_them_where_nobody_stores)
 
 	rig_open(&rig, &service);
 	(void)unsetenv("NOTIFY_SOCKET");
+	ck_assert_int_eq(notify_open(&notify), 0);
+	rig.streams.context.notify = &notify;
 	rig_connect(&rig, &client, 0);
-	ck_assert_int_eq(store_put(connection_at(&rig.streams.context, 0)), -ENOTCONN);
-	ck_assert_int_eq(store_settle(), -ENOTCONN);
+	ck_assert_int_eq(store_put(&notify, connection_at(&rig.streams.context, 0)), -ENOTCONN);
 	streams_hand_over(&rig.streams);
 	client_send(&client, "still", 5);
 	RIG_UNTIL(&rig, client_has(&client, "STILL"));
@@ -149,9 +154,11 @@ START_TEST(forgets_by_name)
 	char message[256];
 
 	manager = manager_open();
-	store_forget("stored-idle-1-2");
+	ck_assert_int_eq(notify_open(&notify), 0);
+	store_forget(&notify, "stored-idle-1-2");
 	ck_assert_int_eq(take(message), -1);
 	ck_assert_str_eq(message, "FDSTOREREMOVE=1\nFDNAME=stored-idle-1-2");
+	notify_close(&notify);
 	ck_assert_int_eq(close(manager), 0);
 }
 END_TEST

@@ -3,6 +3,7 @@
 /* Tests of server/voice.h: what a service manager and the log get to hear, and how often. */
 
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "manager.h"
@@ -17,6 +18,7 @@ static FILE *log_file;
 static int kept_stderr;
 
 static struct loop loop;
+static struct notify notify;
 static struct voice voice;
 static struct status numbers;
 
@@ -34,9 +36,10 @@ static void begin(bool with_manager)
 		(void)unsetenv("NOTIFY_SOCKET");
 	(void)unsetenv("JOURNAL_STREAM");
 	numbers = (struct status){0};
+	ck_assert_int_eq(notify_open(&notify), 0);
 	ck_assert_int_eq(loop_init(&loop, true), 0);
 	loop.now = 1000 * SECOND;
-	ck_assert_int_eq(voice_init(&voice, &loop, tell, NULL), 0);
+	ck_assert_int_eq(voice_init(&voice, &loop, &notify, tell, NULL), 0);
 	log_file = tmpfile();
 	kept_stderr = dup(STDERR_FILENO);
 	ck_assert_int_ge(dup2(fileno(log_file), STDERR_FILENO), 0);
@@ -48,6 +51,7 @@ static void end(void)
 	(void)close(kept_stderr);
 	(void)fclose(log_file);
 	voice_free(&voice);
+	notify_close(&notify);
 	loop_free(&loop);
 	if (manager >= 0)
 		(void)close(manager);
@@ -184,6 +188,39 @@ START_TEST(logs_what_is_left_at_the_end)
 }
 END_TEST
 
+/* The clock that RELOADING= names is the manager's, to the microsecond. */
+START_TEST(tells_of_a_reload)
+{
+	struct timespec before;
+	unsigned long long usec;
+
+	begin(true);
+	ck_assert_int_eq(clock_gettime(CLOCK_MONOTONIC, &before), 0);
+	voice_reloading(&voice);
+	ck_assert_int_eq(sscanf(heard(), "RELOADING=1\nMONOTONIC_USEC=%llu", &usec), 1);
+	ck_assert_uint_ge(usec, (unsigned long long)before.tv_sec * SECOND +
+					(unsigned long long)before.tv_nsec / 1000);
+	voice_reloaded(&voice);
+	starts_with(heard(), "READY=1\nSTATUS=");
+	end();
+}
+END_TEST
+
+/* The log's ten seconds begin anew. */
+START_TEST(a_reload_lets_it_speak)
+{
+	begin(false);
+	for (unsigned i = 1; i <= 2; i++) {
+		loop.now += SECOND;
+		numbers.datagrams_refused = numbers.refused[REFUSAL_RATE] = i;
+		voice_active(&voice);
+		ck_assert_str_eq(logged(), "test-voice: refused datagrams: 1 (datagram-rate 1)\n");
+		voice_reloaded(&voice);
+	}
+	end();
+}
+END_TEST
+
 START_TEST(logs_the_status_when_asked)
 {
 	begin(false);
@@ -201,6 +238,8 @@ int main(void)
 		UNIT_ONCE("voice_active", logs_refusals_every_ten_seconds),
 		UNIT_ONCE("voice_has_listener", is_not_woken_for_nobody),
 		UNIT_ONCE("voice_stopping", logs_what_is_left_at_the_end),
+		UNIT_ONCE("voice_reloading", tells_of_a_reload),
+		UNIT_ONCE("voice_reloading", a_reload_lets_it_speak),
 		UNIT_ONCE("voice_log_status", logs_the_status_when_asked),
 		{0},
 	};

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Tests of server/worker.h: a worker in its thread that is alive, stuck, or failed. */
+
+#include <poll.h>
+#include <semaphore.h>
+#include <unistd.h>
+
+#include "exchange/exchange-options.h"
+#include "rig.h"
+#include "server/worker.h"
+#include "util/error.h"
+
+static struct admission admission;
+static struct worker_options options;
+static struct worker worker;
+
+/* A descriptor that is always ready: the worker gets stuck on it. */
+static struct loop_source trap;
+static sem_t is_stuck, may_go_on;
+
+static sem_t was_active;
+
+static void on_active(struct worker *who, void *userdata)
+{
+	(void)userdata;
+	ck_assert_ptr_eq(who, &worker);
+	(void)sem_post(&was_active);
+}
+
+static void begin(void)
+{
+	admission_init(&admission, SIZE_MAX, ADMISSION_ANY);
+	options = (struct worker_options){
+		.exchange = exchange_options_default(&service),
+		.admission = &admission,
+		.idle_timeout = PARSE_INFINITY,
+	};
+	ck_assert_int_eq(sem_init(&was_active, 0, 0), 0);
+	ck_assert_int_eq(sem_init(&is_stuck, 0, 0), 0);
+	ck_assert_int_eq(sem_init(&may_go_on, 0, 0), 0);
+	ck_assert_int_eq(worker_init(&worker, &options, false), 0);
+	worker.active = on_active;
+}
+
+static void end(void)
+{
+	worker_join(&worker);
+	worker_free(&worker);
+	admission_free(&admission);
+}
+
+/* Until the worker was seen to turn; asked for as the watchdog does. */
+static void expect_life(void)
+{
+	for (unsigned i = 0; !worker_is_alive(&worker); i++) {
+		ck_assert_uint_lt(i, 10000);
+		(void)poll(NULL, 0, 1);
+	}
+}
+
+static void get_stuck(struct loop_source *source, uint32_t events)
+{
+	(void)source;
+	(void)events;
+	(void)sem_post(&is_stuck);
+	(void)sem_wait(&may_go_on);
+}
+
+START_TEST(is_alive_while_its_loop_turns)
+{
+	begin();
+	ck_assert_int_eq(worker_start(&worker), 0);
+	for (int i = 0; i < 10; i++)
+		expect_life();
+	end();
+}
+END_TEST
+
+START_TEST(is_not_alive_while_it_is_stuck)
+{
+	int ends[2];
+
+	begin();
+	ck_assert_int_eq(pipe(ends), 0);
+	trap.ready = get_stuck;
+	ck_assert_int_eq(loop_add(&worker.loop, ends[1], EPOLLOUT | EPOLLONESHOT, &trap), 0);
+	ck_assert_int_eq(worker_start(&worker), 0);
+	(void)sem_wait(&is_stuck);
+	ck_assert(worker_is_alive(&worker)); /* until it was asked once */
+	(void)poll(NULL, 0, 20);
+	ck_assert(!worker_is_alive(&worker));
+	ck_assert(!worker_is_alive(&worker));
+	(void)sem_post(&may_go_on);
+	expect_life();
+	end();
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+/* Its descriptor is taken from under it: epoll_wait(2) fails the next time. */
+START_TEST(says_that_it_failed)
+{
+	begin();
+	ck_assert_int_eq(worker_start(&worker), 0);
+	expect_life();
+	ck_assert_int_eq(worker.failure, 0);
+	ck_assert_int_eq(close(worker.loop.epoll_fd), 0);
+	(void)worker_is_alive(&worker);
+	while (worker.failure == 0) {
+		(void)sem_wait(&was_active);
+		(void)worker_is_alive(&worker);
+	}
+	ck_assert_int_eq(worker.failure, -EBADF);
+	(void)poll(NULL, 0, 20);
+	(void)worker_is_alive(&worker);
+	ck_assert(!worker_is_alive(&worker));
+	worker_join(&worker);
+	worker.loop.epoll_fd = -1;
+	end();
+}
+END_TEST
+
+/* What it is told is done, though it is asked at the same time. */
+START_TEST(is_told_while_it_is_asked)
+{
+	begin();
+	ck_assert_int_eq(worker_start(&worker), 0);
+	(void)worker_is_alive(&worker);
+	worker_stop(&worker);
+	(void)worker_is_alive(&worker);
+	(void)sem_wait(&was_active);
+	expect_life();
+	ck_assert_int_ne(sem_trywait(&was_active), 0);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+		UNIT_ONCE("worker_is_alive", is_alive_while_its_loop_turns),
+		UNIT_ONCE("worker_is_alive", is_not_alive_while_it_is_stuck),
+		UNIT_ONCE("worker_is_alive", is_told_while_it_is_asked),
+		UNIT_ONCE("worker_start", says_that_it_failed),
+		{0},
+	};
+
+	return unit_run("worker", rows);
+}
