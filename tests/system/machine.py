@@ -14,6 +14,10 @@ import support
 
 PACKAGES = "/packages"
 
+# Settings for every unit of ours, while it is tested: a system call that its filter does not have ends the
+# program, where otherwise it fails with an error that may go unnoticed.
+STRICT = ["/run/systemd/system/uppercase-.service.d", "/run/systemd/user/uppercase-.service.d"]
+
 # Everything that is ever started by us. The sockets come first, so that nothing is started anew.
 SOCKETS = ["uppercase-tcp.socket", "uppercase-udp.socket", "uppercase-inetd.socket"]
 SERVICES = ["uppercase-tcp.service", "uppercase-udp.service", "uppercase-inetd@*.service"]
@@ -35,6 +39,11 @@ def run(*argv, user=None, check=True):
 def install():
     """What a user does with the packages."""
     run("apt", "install", "--yes", *sorted(glob.glob(PACKAGES + "/*.deb")))
+    for folder in STRICT:
+        os.makedirs(folder, exist_ok=True)
+        with open(folder + "/strict.conf", "w") as file:
+            file.write("[Service]\nSystemCallErrorNumber=kill\n")
+    run("systemctl", "daemon-reload")
 
 
 def our_processes():
@@ -89,6 +98,8 @@ class MachineTest(support.SystemTest):
         run("systemctl", "stop", *SOCKETS, check=False)
         run("systemctl", "stop", *SERVICES, check=False)
         self.assertEqual(our_processes(), [])
+        self.assertNotIn("31/SYS", run("journalctl", "--boot", "--quiet", "--grep=31/SYS", check=False),
+                         "a system call that units/system-calls does not have (test-calls.py names it)")
 
 
 def main():
