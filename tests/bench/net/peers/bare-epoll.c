@@ -14,7 +14,8 @@
 
 #include "peer.h"
 
-#define BUFFER_SIZE ((size_t)128 << 10)
+/* As much as the daemon reads at once, for the reasons it has. */
+#define BUFFER_SIZE ((size_t)190 << 10)
 #define EVENTS      256
 
 struct connection {
