@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: ISC
+"""Every line of the units that forbids something, shown to bite.
+
+What it forbids is tried by a program of ours (probe.c) three times: in a unit that says nothing, where it
+has to succeed; in one that says that line alone, where it has to fail by the error that this line is known
+by; and in one that says all that our unit says. What can't be shown on a machine is printed with the reason,
+and a line that is not in the table fails the test.
+
+Not its job: whether the programs work under all of it (every other test in a container).
+"""
+
+import os
+import re
+import shutil
+import socket
+import typing
+
+import machine
+import support
+from machine import run, show
+
+RESULTS = "/run/probe"
+ROOT_COPY = "/usr/local/bin/probe-root"
+UNITS = ["uppercase-tcp.service", "uppercase-udp.service", "uppercase-inetd@.service"]
+
+# How the program is started and ended, not what it may do.
+STARTS = re.compile("Type|Exec.*|Restart.*|WatchdogSec|SuccessExitStatus|FileDescriptorStoreMax|Timeout.*|Standard.*")
+# Beside those: what gives (a /proc and a /dev in the empty root) and whom it concerns.
+FORBIDS_NOTHING = re.compile(STARTS.pattern + "|MountAPIVFS|RootDirectoryStartOnly")
+
+
+class Row(typing.NamedTuple):
+    setting: str
+    attempt: str
+    error: str
+    context: tuple = ()  # lines that the attempt takes, without the setting too
+    needs: tuple = ()  # settings of the unit that this one is nothing without
+    missing: str = ""  # why there may be no showing it (is_missing() finds out whether that is so)
+
+
+BPF = "systemd can load no BPF program on this machine"
+CONTROLLER = "no such cgroup controller on this machine"
+LESS = "this machine allows no more to begin with"
+ONE = "this machine runs no other architecture's programs"
+
+TABLE = [
+    # Privilege
+    Row("DynamicUser", "signal=1", "EPERM"),
+    Row("CapabilityBoundingSet", "chroot", "EPERM"),
+    Row("NoNewPrivileges", f"become-root={ROOT_COPY}", "EPERM", ("User=nobody",)),
+    Row("PrivateUsers", "chown=12345", "EINVAL"),
+    Row("RestrictSUIDSGID", "set-id", "EPERM"),
+    Row("KeyringMode", "key=_uid.0", "ENOKEY", ("KeyringMode=shared",)),
+    Row("UMask", "share=/opt/probe", "EACCES"),
+    # File system
+    Row("RootDirectory", "read=/etc/passwd", "ENOENT", (), ("BindReadOnlyPaths",)),
+    Row("BindReadOnlyPaths", "create=/usr/lib/probe", "EROFS"),
+    Row("ProtectSystem", "create=/opt/probe", "EROFS"),
+    Row("ProtectHome", "read=/home/secret", "ENOENT"),
+    Row("PrivateTmp", "read=/tmp/secret", "ENOENT"),
+    Row("PrivateDevices", "read=/dev/secret", "ENOENT"),
+    Row("DevicePolicy", "read=/dev/other", "EPERM", (), (), BPF),
+    Row("ProtectProc", "read=/proc/1/status", "ENOENT", ("User=nobody",)),
+    Row("ProcSubset", "read=/proc/meminfo", "ENOENT"),
+    # Network
+    Row("PrivateNetwork", "connect=12345", "ECONNREFUSED"),
+    Row("RestrictAddressFamilies", "socket", "EAFNOSUPPORT"),
+    Row("IPAddressDeny", "send=12345", "EPERM", (), (), BPF),
+    # Kernel
+    Row("SystemCallArchitectures", "foreign-call", "signal 31", (), (), ONE),
+    Row("SystemCallErrorNumber", "other-call", "ENOSYS", (), ("SystemCallFilter",)),
+    Row("SystemCallFilter", "other-call", "ENOSYS", (), ("SystemCallErrorNumber",)),
+    Row("ProtectKernelTunables", "write=/proc/sys/net/ipv4/ip_forward", "EROFS"),
+    Row("ProtectKernelModules", "read=/usr/lib/modules/secret", "ENOENT"),
+    Row("ProtectKernelLogs", "kernel-log", "EPERM"),
+    Row("ProtectControlGroups", "mkdir=/sys/fs/cgroup/probe", "EROFS"),
+    Row("ProtectClock", "clock", "EPERM"),
+    Row("ProtectHostname", "hostname", "EPERM"),
+    Row("PrivateIPC", "segment=1", "ENOENT"),
+    Row("RestrictNamespaces", "namespace", "EPERM"),
+    Row("RestrictRealtime", "realtime", "EPERM"),
+    Row("LockPersonality", "personality", "EPERM"),
+    Row("MemoryDenyWriteExecute", "write-and-execute", "EPERM|EACCES"),
+    Row("RemoveIPC", "leave=2", "ENOENT", ("User=games",)),
+    # Limits
+    Row("LimitNOFILE", "descriptors={value}", "EINVAL", (), (), LESS),
+    Row("TasksMax", "processes={value}", "EAGAIN", (), (), CONTROLLER),
+]
+
+# These end the process.
+ENDS = re.compile("become-root|foreign-call")
+
+
+def setUpModule():
+    machine.install()
+    os.mkdir(RESULTS)
+    for folder in "/home", "/tmp", "/dev", "/usr/lib/modules":
+        os.makedirs(folder, exist_ok=True)
+        with open(folder + "/secret", "w"):
+            pass
+    os.mknod("/dev/other", 0o20666, os.makedev(10, 200))
+    shutil.copy("/probe", ROOT_COPY)
+    os.chmod(ROOT_COPY, 0o4755)
+    run("/probe", "leave=1")
+
+
+def settings_of(unit):
+    """[(setting, value)] of the installed service, in the order of its file."""
+    service = run("systemctl", "cat", unit.replace("@", "@x")).partition("[Service]")[2]
+    lines = service.partition("\n# /run/")[0].splitlines()  # drop-ins come behind it
+    return [tuple(line.split("=", 1)) for line in lines if re.match("[A-Z]", line)]
+
+
+class Probes:
+    """Units that each start the probe; all at once."""
+
+    def __init__(self):
+        self.attempts = {}
+
+    def add(self, attempts, lines):
+        """One unit more. Returns the name by which result() finds it."""
+        name = f"probe-{len(self.attempts)}.service"
+        self.attempts[name] = attempts
+        text = ["[Service]", "Type=oneshot", "BindReadOnlyPaths=/probe -" + ROOT_COPY,
+                f"StandardOutput=file:{RESULTS}/{name}", *lines, "ExecStart=/probe " + " ".join(attempts)]
+        with open(f"/run/systemd/system/{name}", "w") as file:
+            file.write("\n".join(text) + "\n")
+        return name
+
+    def run(self, *names):
+        run("systemctl", "daemon-reload")
+        run("systemctl", "start", *names, check=False)
+
+    def result(self, name, attempt):
+        """What became of it: "ok", an error's name, or how the process ended instead."""
+        with open(f"{RESULTS}/{name}") as file:
+            results = dict(line.split() for line in file)
+        outcome = results.get(attempt) or results.get("is-root")
+        if attempt.startswith("leave=") and outcome == "ok":  # and was it still there when the unit had ended?
+            outcome = run("/probe", attempt.replace("leave", "segment")).split()[1]
+        return outcome or f"{show(name, 'Result')} {show(name, 'ExecMainStatus')}"
+
+    def remove(self):
+        for name in self.attempts:
+            os.unlink(f"/run/systemd/system/{name}")
+        shutil.rmtree(RESULTS)
+        os.mkdir(RESULTS)
+        run("systemctl", "daemon-reload")
+        run("systemctl", "reset-failed")
+
+
+def is_missing(why, free, held):
+    """Is that why it can't be shown, after what happened without the line and with it?"""
+    if why == CONTROLLER:
+        with open("/sys/fs/cgroup/cgroup.controllers") as controllers:
+            return "pids" not in controllers.read().split()
+    if why == BPF:
+        return held == "ok" and "does not support BPF" in run("journalctl", "--boot", "--unit=probe-*")
+    return bool(why) and free != "ok"
+
+
+class Hardening(machine.MachineTest):
+
+    def setUp(self):
+        super().setUp()
+        self.probes = Probes()
+        self.addCleanup(self.probes.remove)
+        self.addCleanup(socket.create_server(("127.0.0.1", 12345)).close)
+
+    def cases(self, unit):
+        """[(row, its line, all lines that it takes)] of what a unit says."""
+        rows = {row.setting: row for row in TABLE}
+        settings = settings_of(unit)
+        for setting, value in settings:
+            if not FORBIDS_NOTHING.fullmatch(setting):
+                self.assertTrue(setting in rows, f"{unit}: what {setting}= forbids is not in the table")
+        values = dict(settings)
+        return [(row._replace(attempt=row.attempt.format(value=values[row.setting])),
+                 row.setting + "=" + values[row.setting],
+                 tuple(f"{name}={value}" for name, value in settings if name in (row.setting, *row.needs)))
+                for row in TABLE if row.setting in values]
+
+    def test_each_line_alone(self):
+        cases = list(dict.fromkeys((row.attempt, line, lines, row) for unit in UNITS
+                                   for row, line, lines in self.cases(unit)))
+        self.assertGreater(len(cases), 30)
+        free = [self.probes.add([attempt], row.context) for attempt, line, lines, row in cases]
+        self.probes.run(*free)
+        free = [self.probes.result(name, case[0]) for name, case in zip(free, cases)]
+        held = [self.probes.add([attempt], [*row.context, *lines]) for attempt, line, lines, row in cases]
+        self.probes.run(*held)
+        held = [self.probes.result(name, case[0]) for name, case in zip(held, cases)]
+        for (attempt, line, lines, row), before, after in zip(cases, free, held):
+            with self.subTest(line):
+                if is_missing(row.missing, before, after):
+                    print(f"NOT SHOWN HERE: {line}: {row.missing} ({attempt}: {before}, {after})")
+                    continue
+                self.assertEqual(before, "ok", f"{attempt} without it")
+                self.assertIn(after, row.error.split("|"), f"{attempt} with it")
+
+    def test_all_of_them(self):
+        """Nothing that the lines forbid is possible in any of the units."""
+        for unit in UNITS:
+            lines = ["=".join(pair) for pair in settings_of(unit) if not STARTS.fullmatch(pair[0])]
+            attempts = [row.attempt for row, _, _ in self.cases(unit) if row.missing != CONTROLLER]
+            ending = [attempt for attempt in attempts if ENDS.match(attempt)]
+            together = [attempt for attempt in attempts if attempt not in ending]
+            names = {attempt: self.probes.add([attempt], lines) for attempt in ending}
+            names.update(dict.fromkeys(together, self.probes.add(together, lines)))
+            self.probes.run(*names.values())
+            for attempt in attempts:
+                with self.subTest(unit, attempt=attempt):
+                    self.assertRegex(self.probes.result(names[attempt], attempt), "^E[A-Z0-9]+$|^signal 31$")
+
+    def test_score(self):
+        """In tenths: 0.1, the best there is with a filter of devices; systemd 252 reads a file as 0.3."""
+        for unit in "uppercase-tcp.service", "uppercase-udp.service":
+            run("systemctl", "start", unit)
+            run("systemd-analyze", "security", "--threshold=1", unit)
+        run("systemctl", "start", "uppercase-inetd.socket")
+        with support.connect("127.0.0.1", 12000) as connection:
+            connection.sendall(b"a")
+            self.assertEqual(connection.recv(1), b"A")
+            handler = run("systemctl", "list-units", "--plain", "--no-legend", "uppercase-inetd@*").split()[0]
+            run("systemd-analyze", "security", "--threshold=1", handler)
+        threshold = 3 if int(run("systemctl", "--version").split()[1]) < 257 else 1
+        for unit in UNITS:
+            path = show(unit.replace("@", "@x"), "FragmentPath")
+            run("systemd-analyze", "security", "--offline=true", f"--threshold={threshold}", path)
+
+
+if __name__ == "__main__":
+    machine.main()
