@@ -91,11 +91,10 @@ INLINE vector is_in(vector v, unsigned char first, unsigned char last)
 			(unsigned char)(0x81 + last - first));
 }
 
-/* Of U+1E00 to U+1EFF the leads that loops with C6_E1 know. */
-INLINE vector find_known_e1(const struct window *w)
+/* Of U+1E00 to U+1EFF the leads that loops with C6_E1 don't know. */
+INLINE vector find_foreign_e1(const struct window *w)
 {
-	return is(w->here, 0xe1) & is(w->next & bytes(0xfc), 0xb8) &
-	       ~(is(w->next, 0xba) & is_below(w->next2, 0xa0));
+	return is(w->here, 0xe1) & is(w->next, 0xba) & is_below(w->next2, 0xa0);
 }
 
 /* And of those with the lead C6. */
@@ -109,33 +108,39 @@ INLINE vector map_ascii(vector v)
 	return v - (is_in(v, 'a', 'z') & bytes(0x20));
 }
 
-/* U+00DF to U+017F: sharp s, then by 0x20, then the odd one or, in two parts, the even one. */
-INLINE vector map_latin(vector out, const struct window *w, vector trail)
+/*
+ * U+00DF to U+017F: sharp s becomes SS; c3 a0 and on change by 0x20; of those with c4 and c5 the
+ * odd ones change by 1, or in two parts the even ones.
+ */
+INLINE vector find_latin_change(const struct window *w)
 {
-	vector here = w->here, c3 = trail & is(w->before, 0xc3);
-	vector c4_c5 = trail & is(w->before & bytes(0xfe), 0xc4);
+	vector here = w->here, c3 = is(w->before, 0xc3), c4_c5 = is(w->before & bytes(0xfe), 0xc4);
 	vector even = is_above(here, 0xb8) | (is(w->before, 0xc5) & is_below(here, 0x89));
-	vector sharp_s = (is(w->here, 0xc3) & is(w->next, 0x9f)) | (c3 & is(here, 0x9f));
+	vector by_20 = is_above(here, 0x9f) & bytes(0x20);
+	vector to_s = is(here, 0x9f) & bytes(0x9f - 'S');
 
-	out -= c3 & is_above(here, 0x9f) & ~is(here, 0xb7) & bytes(0x20);
-	out -= c4_c5 & (here ^ even) & bytes(1);
-	return (out & ~sharp_s) | (sharp_s & bytes('S'));
+	return (c3 & (by_20 | to_s)) | (c4_c5 & (here ^ even) & bytes(1));
 }
 
-/* The trail of a dotless i; its lead is dropped. */
+INLINE vector map_latin(vector out, const struct window *w, vector trail)
+{
+	vector sharp_s = is(w->here, 0xc3) & is(w->next, 0x9f);
+
+	return out - (trail & find_latin_change(w)) - (sharp_s & bytes(0xc3 - 'S'));
+}
+
+/* The trail of a dotless i, which map_latin() took for an odd one; its lead is dropped. */
 INLINE vector map_dotless_i(vector out, const struct window *w)
 {
-	vector i = is(w->before, 0xc4) & is(w->here, 0xb1);
-
-	return (out & ~i) | (i & bytes('I'));
+	return out - (is(w->before, 0xc4) & is(w->here, 0xb1) & bytes(0xb0 - 'I'));
 }
 
 INLINE vector map_vietnamese(vector out, const struct window *w, vector trail)
 {
 	vector c6 = is(w->before, 0xc6) & (is(w->here, 0xa1) | is(w->here, 0xb0));
-	vector e1 = is(w->before2, 0xe1) & is(w->before & bytes(0xfc), 0xb8);
+	vector e1 = is(w->before2, 0xe1) & is(w->before & bytes(0xfc), 0xb8) & trail & w->here;
 
-	return out - ((c6 & bytes(1)) | (trail & e1 & w->here & bytes(1)));
+	return out - ((c6 | e1) & bytes(1));
 }
 
 INLINE vector map_greek(vector out, const struct window *w, vector trail)

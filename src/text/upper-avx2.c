@@ -5,12 +5,13 @@
  * finds by look-ups of half a byte (vpshufb). The pairs of a lead and a second byte that are
  * foreign are covered by rectangles, products of sets of halves, and each rectangle has a bit:
  *
- *     bit 5 of foreign_long, lead EA: ea x 9a x 9acdef      for ea 9c = U+A700 and on
+ *     bit 6 of foreign_long: leads EA and EF, second 9a x 9acdef     for ea 9c = U+A700 and on
  *
  *     lead_high[e]  lead_low[a]  second_high[9]  second_low[c]
- *        0x7f     &    0x20    &     0xb0      &     0xe2        = 0x20: foreign
+ *        0xfc     &    0x40    &     0x52      &     0xc2        = 0x40: foreign
  *
- * So there are 64 bytes of tables for the long characters, and 64 for the short ones of each loop.
+ * There are eight bits, so most loops take letters of three bytes altogether for foreign; only
+ * those for uncased scripts, Vietnamese and all scripts look closer. Each table is 64 bytes.
  */
 
 #include <immintrin.h>
@@ -84,50 +85,46 @@ INLINE vector find_pairs(const struct halves *tables, vector lead, vector second
 INLINE const struct halves *foreign_to(unsigned int scripts)
 {
 	switch (scripts) {
+	case CASELESS:
+		return &foreign_long;
 	case LATIN:
 		return &foreign_latin;
 	case TURKISH:
 		return &foreign_turkish;
-	case VIETNAMESE:
-		return &foreign_vietnamese;
 	case GREEK:
 		return &foreign_greek;
 	case CYRILLIC:
 		return &foreign_cyrillic;
 	default:
-		return &foreign_all;
+		return &foreign_long_but_e1;
 	}
-}
-
-/* All that are cased, and some more: as quick as the look-up. */
-INLINE vector find_two_byte(const struct window *w)
-{
-	return is_in(w->here, 0xc3, 0xd6) | (is(w->here, 0xc2) & is(w->next, 0xb5));
 }
 
 INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
 {
-	vector found = scripts == CASELESS ? find_two_byte(w)
-					   : find_pairs(foreign_to(scripts), w->here, w->next);
-	vector found_long = find_pairs(&foreign_long, w->here, w->next);
+	vector found = find_pairs(foreign_to(scripts), w->here, w->next);
 
+	if (scripts == CASELESS) /* all cased ones of two bytes, and some more */
+		found |= is_in(w->here, 0xc3, 0xd6);
 	if (scripts & C6_E1)
-		found_long &= ~find_known_e1(w);
+		found |= find_foreign_e1(w);
+	if (scripts == VIETNAMESE)
+		found |= find_pairs(&foreign_vietnamese, w->here, w->next);
 	if (scripts == ALL)
-		found = (found & ~find_known_c6(w)) | (is(w->here, 0xc2) & is(w->next, 0xb5));
-	return (uint32_t)~find_bits(is(found | found_long, 0));
+		found |= find_pairs(&foreign_all, w->here, w->next) & ~find_known_c6(w);
+	return (uint32_t)~find_bits(is(found, 0));
 }
 
-/* Eight bytes at a time: a bit for each that is kept becomes a mask (pdep), by which they move
- * together (pext). */
+/* Eight bytes at a time: a bit for each that is kept becomes a mask (pdep, and 0x01 becomes 0xff),
+ * by which they move together (pext). */
 INLINE void store_without(unsigned char *out, vector v, uint64_t dropped)
 {
 	typedef uint64_t words __attribute__((vector_size(BLOCK)));
 
 	for (int i = 0; i < BLOCK / 8; i++) {
 		uint64_t kept = ~(dropped >> 8 * i) & 0xff;
-		uint64_t mask = _pdep_u64(kept, UINT64_C(0x0101010101010101)) * 0xff;
-		uint64_t together = _pext_u64(((words)v)[i], mask);
+		uint64_t lowest = _pdep_u64(kept, UINT64_C(0x0101010101010101));
+		uint64_t together = _pext_u64(((words)v)[i], (lowest << 8) - lowest);
 
 		memcpy(out, &together, sizeof(together));
 		out += __builtin_popcountll(kept);

@@ -48,12 +48,20 @@
 /* Bytes that must be left for a loop: its last block, one that is cut, and their neighbours. */
 #define MARGIN (5 * BLOCK + 64)
 
-/* Ahead of text that isn't in the cache yet; the processor's own guess begins anew on every page.
- */
-#define PREFETCH 4096
+/* Text that isn't in the cache yet is asked for so many bytes ahead: from memory into the second
+ * cache, which has more on its way than the first, and from there into the first. The processor's
+ * own guess begins anew on every page, and sees less far past what is computed here. */
+#define PREFETCH_FAR  4096
+#define PREFETCH_NEAR 768
 
 /* Where foreign characters are closer than this, 64 bytes are mapped one by one. */
 #define DENSE 16
+
+/* So many characters of a block are looked at that a loop is not sure about. */
+#define MAYBE_FOREIGN 4
+
+/* Texts longer than this gain by the loops' look ahead. */
+#define LONG (4 * MARGIN)
 
 /* Runs shorter than this didn't pay. */
 #define SHORT_RUN (2 * BLOCK)
@@ -62,6 +70,18 @@ struct text {
 	const unsigned char *begin, *in, *end;
 	unsigned char *out;
 };
+
+INLINE void prefetch(const unsigned char *in)
+{
+	__builtin_prefetch(in + PREFETCH_FAR, 0, 2);
+	__builtin_prefetch(in + PREFETCH_NEAR, 0, 3);
+}
+
+/* From out to where the stores of whole blocks no longer cross lines of the cache. */
+INLINE size_t to_aligned(const unsigned char *out)
+{
+	return BLOCK - (uintptr_t)out % BLOCK;
+}
 
 INLINE uint64_t first_bits(size_t n)
 {
@@ -91,17 +111,18 @@ INLINE size_t whole_characters(const unsigned char *in, size_t n)
 }
 
 /* What is told by a character's first two bytes is only that it may be foreign: leaves of found
- * what comes from the first on that does change. Leads from E2 on, and C2, and what is no
- * character, no loop touches. */
+ * what comes from the first on that does change, or that isn't looked at: a block with many of
+ * them is for another loop. Leads from E2 on, and C2, and what is no character, no loop touches. */
 static NOINLINE uint64_t find_changing(const unsigned char *block, const unsigned char *end,
 				       uint64_t found)
 {
-	for (; found; found &= found - 1) {
+	for (int looked_at = 0; found && looked_at < MAYBE_FOREIGN; looked_at++) {
 		const unsigned char *in = block + __builtin_ctzll(found);
 
 		if (end - in > 1 && (in[1] & 0xc0) == 0x80 &&
 		    ((*in < 0xe2 && *in != 0xc2) || upper_changes(in, end)))
 			break;
+		found &= found - 1;
 	}
 	return found;
 }
@@ -132,8 +153,9 @@ INLINE void store_first(struct text *t, size_t n, vector out, uint64_t dropped, 
 INLINE struct text run(struct text t, unsigned int scripts)
 {
 	const unsigned char *until = t.end - t.in > STAY + MARGIN ? t.in + STAY : t.end - MARGIN;
+	size_t step = scripts & DOTLESS_I ? BLOCK : to_aligned(t.out);
 
-	for (;;) {
+	for (;; step = BLOCK) {
 		struct window w = load_window(t.in);
 		uint64_t dropped = 0, found = find_changing_foreign(&t, &w, scripts);
 		vector out = map_block(&w, scripts, &dropped);
@@ -145,8 +167,8 @@ INLINE struct text run(struct text t, unsigned int scripts)
 			store_first(&t, n, out, dropped, scripts & DOTLESS_I);
 			return t;
 		}
-		__builtin_prefetch(t.in + PREFETCH);
-		store_first(&t, BLOCK, out, dropped, scripts & DOTLESS_I);
+		prefetch(t.in);
+		store_first(&t, step, out, dropped, scripts & DOTLESS_I);
 	}
 }
 
@@ -210,7 +232,7 @@ static NOINLINE struct text run_all(struct text t, ptrdiff_t stay)
 			step_all(&t, &w, whole_characters(t.in, BLOCK));
 			return t;
 		}
-		__builtin_prefetch(t.in + PREFETCH);
+		prefetch(t.in);
 		step_all(&t, &w, BLOCK);
 	}
 }
@@ -253,6 +275,16 @@ INLINE bool step_caseless(struct text *t)
 	return true;
 }
 
+/* A block of ASCII, or the first of it. */
+INLINE void step_ascii(struct text *t, vector v)
+{
+	size_t step = to_aligned(t->out);
+
+	store_vector(t->out, map_ascii(v));
+	t->in += step;
+	t->out += step;
+}
+
 /* ASCII, four blocks a turn. Blocks that have anything else are mapped in between; three of them in
  * a row are for another loop. */
 static NOINLINE struct text run_ascii(struct text t)
@@ -260,6 +292,7 @@ static NOINLINE struct text run_ascii(struct text t)
 	const unsigned char *until = t.end - MARGIN;
 	int others = 0;
 
+	step_ascii(&t, load_vector(t.in));
 	while (t.in <= until) {
 		vector a = load_vector(t.in), b = load_vector(t.in + BLOCK);
 		vector c = load_vector(t.in + 2 * BLOCK), d = load_vector(t.in + 3 * BLOCK);
@@ -267,7 +300,7 @@ static NOINLINE struct text run_ascii(struct text t)
 		if (is_ascii(a | b | c | d)) {
 			others = 0;
 			for (int line = 0; line < 4 * BLOCK; line += 64)
-				__builtin_prefetch(t.in + PREFETCH + line);
+				prefetch(t.in + line);
 			store_vector(t.out, map_ascii(a));
 			store_vector(t.out + BLOCK, map_ascii(b));
 			store_vector(t.out + 2 * BLOCK, map_ascii(c));
@@ -276,9 +309,7 @@ static NOINLINE struct text run_ascii(struct text t)
 			t.out += 4 * BLOCK;
 		} else if (is_ascii(a)) {
 			others = 0;
-			store_vector(t.out, map_ascii(a));
-			t.in += BLOCK;
-			t.out += BLOCK;
+			step_ascii(&t, a);
 		} else {
 			if (++others == 3)
 				return t;
@@ -336,14 +367,17 @@ static struct text run_text(struct text t)
 	return t;
 }
 
-/* ASCII at the beginning: many a text has nothing else. What is left over at its end is less than a
- * block, and done once more with what stands before it. */
-INLINE struct text run_ascii_prefix(struct text t)
+/* ASCII at the beginning and at the end: many a text has nothing else. What is left over at its end
+ * is less than a block, and done once more with what stands before it. A long text is for the
+ * loops above once it has neighbours to the left. */
+INLINE struct text run_ascii_edge(struct text t)
 {
 	while (t.end - t.in >= BLOCK && is_ascii(load_vector(t.in))) {
 		store_vector(t.out, map_ascii(load_vector(t.in)));
 		t.in += BLOCK;
 		t.out += BLOCK;
+		if (t.end - t.in > LONG)
+			return t;
 	}
 	if (t.in < t.end && t.end - t.in < BLOCK && t.end - t.begin >= BLOCK) {
 		vector last = load_vector(t.end - BLOCK);
@@ -361,12 +395,12 @@ static size_t map(const unsigned char *in, size_t length, unsigned char *out)
 {
 	struct text t = {in, in, in + length, out};
 
-	t = run_ascii_prefix(t);
+	t = run_ascii_edge(t);
 	if (t.in == t.end)
 		return (size_t)(t.out - out);
 	while (t.in < t.end && t.in - t.begin < 2)
 		t = step_edge(t);
-	t = run_text(t);
+	t = run_ascii_edge(run_text(t));
 	while (t.end - t.in >= BLOCK + 2)
 		t = step_inner(t);
 	while (t.in < t.end)

@@ -89,7 +89,7 @@ INLINE vector find_short(const struct window *w, unsigned int scripts)
 	if (scripts & D2_D3)
 		found &= ~(is(here & bytes(0xfe), 0xd2) & is_above(next, 0x8f));
 	if (scripts & LATIN_1_A) {
-		found |= is(here | bytes(6), 0xc7) & is(next, 0xbf); /* C3, C5 */
+		found |= is(here | bytes(6), 0xc7) & is(next | bytes(8), 0xbf); /* C3, C5 */
 		found |= is(here, 0xc5) & (is(next, 0x80) | is(next, 0x89));
 	}
 	if ((scripts & LATIN_1_A) && !(scripts & DOTLESS_I))
@@ -101,8 +101,10 @@ INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
 {
 	vector found = find_long(w->here, w->next);
 
-	if (scripts & C6_E1)
-		found &= ~find_known_e1(w);
+	if (scripts & C6_E1) {
+		found &= ~(is(w->here, 0xe1) & is(w->next & bytes(0xfc), 0xb8));
+		found |= find_foreign_e1(w);
+	}
 	return find_bits(found | find_short(w, scripts));
 }
 
