@@ -86,6 +86,28 @@ class Restarts(machine.MachineTest):
             self.assertEqual(connection.recv(1), b"", "the end, not a reset")
         self.assertEqual(show(SERVICE, "Result"), "success")
 
+    def test_stop_keeps_connections_if_told_to(self):
+        """The drop-in of uppercased(8): they wait in the store until somebody new asks, or are cleaned away."""
+        if not show(SERVICE, "FileDescriptorStorePreserve"):
+            self.skipTest("FileDescriptorStorePreserve= came with systemd 254")
+        self.configure(SERVICE, "[Service]", "KillSignal=SIGUSR2", "FileDescriptorStorePreserve=yes")
+        text = "\ufb01".encode()
+        waiting, cleaned = connect("127.0.0.1", 12000), connect("127.0.0.1", 12000)
+        waiting.sendall(b"before" + text[:1])
+        self.assertEqual(read_exactly(waiting, 6), b"BEFORE")
+        run("systemctl", "stop", SERVICE)
+        self.assertEqual(machine.our_processes(), [])
+        self.assertEqual(show(SERVICE, "SubState"), "dead-resources-pinned")
+        waiting.sendall(text[1:])
+        self.assertEqual(support.converse(connect("127.0.0.1", 12000), b"new"), b"NEW")
+        self.assertEqual(support.converse(waiting, b"after"), b"FIAFTER")
+
+        run("systemctl", "stop", SERVICE)
+        run("systemctl", "clean", "--what=fdstore", SERVICE)
+        with cleaned:
+            self.assertEqual(cleaned.recv(1), b"")
+        self.assertEqual(show(SERVICE, "SubState"), "dead")
+
 
 if __name__ == "__main__":
     machine.main()

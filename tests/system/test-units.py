@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """The units under a real systemd: activated by the first request, over every transport, hardened."""
 
+import time
+
 import machine
 import support
 from machine import run, show
@@ -125,6 +127,22 @@ class Handlers(Askers):
     def test_everybody_is_answered(self):
         run("systemctl", "start", "uppercase-inetd.socket")
         self.ask_over_tcp()
+
+    def test_flood_is_slowed_and_never_refused(self):
+        """No trigger limit, which would leave the socket failed. systemd 255 and newer know a poll limit,
+        which has those above it wait."""
+        limit = 5
+        self.configure("uppercase-inetd.socket", "[Socket]", f"TriggerLimitBurst={limit}",
+                       f"PollLimitBurst={limit}")
+        run("systemctl", "start", "uppercase-inetd.socket")
+        begin = time.monotonic()
+        connections = [support.connect(HOSTS[i % 2], 12000) for i in range(4 * limit)]
+        for connection in connections:
+            self.assertEqual(support.converse(connection, b"flood"), b"FLOOD")
+        if show("uppercase-inetd.socket", "PollLimitBurst"):
+            self.assertGreater(time.monotonic() - begin, 2, "slowed")
+        self.assertEqual(show("uppercase-inetd.socket", "Result"), "success")
+        self.assertEqual(show("uppercase-inetd.socket", "ActiveState"), "active")
 
     def test_takes_the_port_over(self):
         """The daemon and the handlers want the same port: starting one ends the other."""
