@@ -186,11 +186,24 @@ int streams_take(struct streams *streams, int fd)
 	return take(streams, fd, &connection);
 }
 
+/* Also one whose peer has gone, which has no peer's name any more. */
+static bool is_connection(int fd)
+{
+	struct socket_facts facts;
+
+	return socket_look(fd, &facts) >= 0 && facts.type == SOCK_STREAM && !facts.listening;
+}
+
 int streams_restore(struct streams *streams, int fd, int state)
 {
 	struct connection *connection;
-	int r = take(streams, fd, &connection);
+	int r;
 
+	if (!is_connection(fd)) {
+		(void)close(fd);
+		return -EBADMSG;
+	}
+	r = take(streams, fd, &connection);
 	if (r < 0 || state < 0)
 		return r;
 	r = stored_read(connection, state);

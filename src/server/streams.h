@@ -36,7 +36,7 @@ int streams_take(struct streams *streams, int fd);
 
 /* Takes over fd, a connection that an earlier process handed over, and goes on where state says: a
  * memfd that stays its owner's (stored.h), -1 for the middle of nothing. Returns 0 or a negative
- * errno, -EBADMSG if the state is damaged: the connection is closed then. */
+ * errno, -EBADMSG if it is no connection or the state is damaged: it is closed then. */
 int streams_restore(struct streams *streams, int fd, int state);
 
 /* Puts all connections into the service manager's store and closes them here, where their peers do

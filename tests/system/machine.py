@@ -82,7 +82,8 @@ class MachineTest(support.SystemTest):
         self.addCleanup(self.stop_everything)
 
     def configure(self, unit, *lines):
-        """Settings for a unit until the test ends, as "systemctl edit --runtime" makes them."""
+        """Settings for a unit, as "systemctl edit --runtime" makes them, until the test ends or what is
+        returned is called."""
         directory = f"/run/systemd/system/{unit}.d"
         os.makedirs(directory, exist_ok=True)
         with open(directory + "/test.conf", "w") as drop_in:
@@ -93,6 +94,7 @@ class MachineTest(support.SystemTest):
             shutil.rmtree(directory, ignore_errors=True)
             run("systemctl", "daemon-reload")
         self.addCleanup(end)
+        return end
 
     def stop_everything(self):
         run("systemctl", "stop", *SOCKETS, check=False)

@@ -230,6 +230,29 @@ START_TEST(refuses_another_framing)
 }
 END_TEST
 
+/* Whatever else the store holds under a connection's name. */
+START_TEST(refuses_what_is_no_connection)
+{
+	int pair[2], fds[4];
+
+	rig_open(&rig, &service);
+	ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
+	fds[0] = pair[0];
+	fds[1] = make("abc", 3, SEALS);
+	fds[2] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fds[3] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(fds[3], &(struct sockaddr){AF_UNIX}, sizeof(sa_family_t)), 0);
+	ck_assert_int_eq(listen(fds[3], 1), 0);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		ck_assert_int_eq(streams_restore(&rig.streams, fds[i], -1), -EBADMSG);
+		ck_assert_int_lt(fcntl(fds[i], F_GETFD), 0);
+	}
+	ck_assert_uint_eq(rig.streams.context.connections.count, 0);
+	ck_assert_int_eq(close(pair[1]), 0);
+	rig_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_row rows[] = {
@@ -241,6 +264,7 @@ int main(void)
 		UNIT_ONCE("stored_read", refuses_damage),
 		UNIT_ONCE("stored_read", refuses_what_is_not_sealed),
 		UNIT_ONCE("stored_read", refuses_another_framing),
+		UNIT_ONCE("streams_restore", refuses_what_is_no_connection),
 		{0},
 	};
 
