@@ -340,10 +340,9 @@ static void restore(struct server *server, struct endpoints *endpoints, size_t i
 		r = worker_restore(worker, entry.fd, entry.state);
 	}
 	if (r < 0)
-		status_refuse_connection(&worker->status,
-					 r == -EBADMSG  ? REFUSAL_STATE
-					 : r == -EUSERS ? REFUSAL_CONNECTIONS_MAX
-							: REFUSAL_MEMORY);
+		status_refuse_connection(&worker->status, r == -EBADMSG  ? REFUSAL_STATE
+							  : r == -EUSERS ? REFUSAL_CONNECTIONS_MAX
+									 : REFUSAL_MEMORY);
 }
 
 /* What was stored is ours now. */
