@@ -19,6 +19,30 @@ uint64_t connection_silence(const struct connection *connection)
 	return (uint64_t)(uint32_t)(now_msec(connection) - connection->last_activity) * 1000;
 }
 
+_Static_assert(sizeof(struct connection) <= 72, "thousands of them are open and silent");
+
+static const char *const end_names[] = {
+	[CONNECTION_END_OVER] = "client closed",      [CONNECTION_END_RESET] = "client reset",
+	[CONNECTION_END_IDLE] = "idle-timeout",       [CONNECTION_END_STOPPED] = "stopped",
+	[CONNECTION_END_HANDED_OVER] = "handed over", [CONNECTION_END_STATE] = "damaged state",
+	[CONNECTION_END_MEMORY] = "out of memory",    [CONNECTION_END_ERROR] = "error",
+};
+
+static const char *reason_of(const struct connection *connection, enum connection_end why)
+{
+	if (why != CONNECTION_END_OVER)
+		return end_names[why];
+	if (connection->is_refused)
+		return "bad message";
+	return connection->state == CONNECTION_LINGERING ? "once" : end_names[why];
+}
+
+static void tell(const struct connection *connection, enum connection_end why)
+{
+	if (connection->has_record)
+		record_log(connection->record, reason_of(connection, why));
+}
+
 static void release(struct connection *connection)
 {
 	struct connection_context *context = connection->context;
@@ -37,16 +61,28 @@ static void release(struct connection *connection)
 void connection_let_go(struct connection *connection)
 {
 	loop_remove(connection->context->loop, connection->fd);
+	tell(connection, CONNECTION_END_HANDED_OVER);
 	release(connection);
 }
 
-void connection_close(struct connection *connection)
+void connection_close(struct connection *connection, enum connection_end why)
 {
+	tell(connection, why);
 	if (connection->is_shared) {
 		loop_remove(connection->context->loop, connection->fd);
 		(void)shutdown(connection->fd, SHUT_RDWR);
 	}
 	release(connection);
+}
+
+/* By the network, or whatever it is that an errno of recv(2) or send(2) says. */
+static void fail(struct connection *connection, int error)
+{
+	bool is_reset = error == -ECONNRESET || error == -EPIPE;
+
+	if (connection->has_record && !is_reset)
+		connection->record->error = -error;
+	connection_close(connection, is_reset ? CONNECTION_END_RESET : CONNECTION_END_ERROR);
 }
 
 static uint32_t events_of(enum connection_state state)
@@ -61,7 +97,7 @@ static bool wait_for(struct connection *connection, enum connection_state state)
 	if ((state == CONNECTION_SENDING) != (connection->state == CONNECTION_SENDING) &&
 	    loop_change(connection->context->loop, connection->fd, events_of(state),
 			&connection->source) < 0) {
-		connection_close(connection);
+		connection_close(connection, CONNECTION_END_MEMORY);
 		return false;
 	}
 	connection->state = state;
@@ -72,7 +108,7 @@ static bool wait_for(struct connection *connection, enum connection_state state)
 static void end(struct connection *connection)
 {
 	if (connection->input_ended) {
-		connection_close(connection);
+		connection_close(connection, CONNECTION_END_OVER);
 		return;
 	}
 	(void)shutdown(connection->fd, SHUT_WR);
@@ -92,6 +128,8 @@ static ssize_t send_some(struct connection *connection, const char *bytes, size_
 	if (n < 0)
 		return errno == EAGAIN ? 0 : negative_errno();
 	status_count(&connection->context->status->bytes_out, (uint64_t)n);
+	if (connection->has_record)
+		connection->record->bytes_out += (uint64_t)n;
 	return n;
 }
 
@@ -100,7 +138,7 @@ static bool keep(struct connection *connection, const char *rest, size_t length)
 {
 	connection->unsent = malloc(sizeof(*connection->unsent) + length);
 	if (!connection->unsent) {
-		connection_close(connection);
+		connection_close(connection, CONNECTION_END_MEMORY);
 		return false;
 	}
 	connection->unsent->begin = 0;
@@ -116,7 +154,7 @@ static void reply(struct connection *connection, const char *bytes, size_t lengt
 	if (length > 0)
 		n = send_some(connection, bytes, length);
 	if (n < 0)
-		connection_close(connection);
+		fail(connection, (int)n);
 	else if ((size_t)n < length)
 		(void)keep(connection, bytes + n, length - (size_t)n);
 	else if (exchange_is_done(&connection->exchange))
@@ -130,7 +168,7 @@ static void send_rest(struct connection *connection)
 		send_some(connection, unsent->bytes + unsent->begin, unsent->end - unsent->begin);
 
 	if (n < 0) {
-		connection_close(connection);
+		fail(connection, (int)n);
 		return;
 	}
 	unsent->begin += (uint32_t)n;
@@ -159,23 +197,28 @@ static void read_request(struct connection *connection)
 	struct connection_context *context = connection->context;
 	ssize_t n = receive(connection, context->request);
 	size_t length;
+	int r;
 
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
-		connection_close(connection);
+		fail(connection, (int)n);
 		return;
 	}
 	/* After a bad message what was answered before it is sent, and the conversation is over. */
 	if (n == 0) {
 		connection->input_ended = true;
-		(void)exchange_finish(&connection->exchange, context->exchange, context->reply,
-				      &length);
+		r = exchange_finish(&connection->exchange, context->exchange, context->reply,
+				    &length);
 	} else {
 		status_count(&context->status->bytes_in, (uint64_t)n);
-		(void)exchange_feed(&connection->exchange, context->exchange, context->request,
-				    (size_t)n, context->reply, &length);
+		if (connection->has_record)
+			connection->record->bytes_in += (uint64_t)n;
+		r = exchange_feed(&connection->exchange, context->exchange, context->request,
+				  (size_t)n, context->reply, &length);
 	}
+	if (r < 0)
+		connection->is_refused = true;
 	reply(connection, context->reply, length);
 }
 
@@ -185,7 +228,7 @@ static void linger(struct connection *connection)
 	ssize_t n = receive(connection, connection->context->request);
 
 	if (n == 0 || (n < 0 && n != -EAGAIN))
-		connection_close(connection);
+		connection_close(connection, CONNECTION_END_OVER);
 }
 
 static void connection_ready(struct loop_source *source, uint32_t events)
@@ -204,10 +247,12 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 		read_request(connection);
 }
 
-int connection_begin(struct connection_context *context, int fd, uint64_t place,
-		     struct connection **ret_connection)
+int connection_begin(struct connection_context *context, int fd, const struct address *peer,
+		     uint64_t place, struct connection **ret_connection)
 {
-	struct connection *connection = calloc(1, sizeof(*connection));
+	bool has_record = record_is_wanted();
+	struct connection *connection =
+		calloc(1, sizeof(*connection) + (has_record ? sizeof(struct record) : 0));
 	int r = -ENOMEM;
 
 	if (connection) {
@@ -216,7 +261,10 @@ int connection_begin(struct connection_context *context, int fd, uint64_t place,
 			.context = context,
 			.place = place,
 			.fd = fd,
+			.has_record = has_record,
 		};
+		if (has_record)
+			record_begin(connection->record, fd, peer);
 		connection->last_activity = now_msec(connection);
 		r = table_join(&context->connections, &connection->entry);
 	}
@@ -230,7 +278,7 @@ int connection_begin(struct connection_context *context, int fd, uint64_t place,
 	connection_context_expect(context, context->idle_timeout);
 	r = loop_add(context->loop, fd, EPOLLIN, &connection->source);
 	if (r < 0)
-		connection_close(connection);
+		release(connection);
 	else
 		status_count(&context->status->connections_served, 1);
 	if (r >= 0 && ret_connection)

@@ -18,6 +18,7 @@
  */
 
 #include "server/connection-context.h"
+#include "server/record.h"
 
 enum connection_state {
 	CONNECTION_READING,
@@ -44,17 +45,33 @@ struct connection {
 	enum connection_state state : 8;
 	bool input_ended : 1; /* the peer's: nothing can be unread */
 	bool is_shared : 1;   /* other descriptors, here or elsewhere, are the same socket */
+	bool is_refused : 1;  /* its last message was bad */
+	bool has_record : 1;  /* for the log: there is one behind it */
+	struct record record[];
+};
+
+/* Why a connection was closed. */
+enum connection_end {
+	CONNECTION_END_OVER,  /* as its state tells: by the client, or after --once or a bad message
+			       */
+	CONNECTION_END_RESET, /* by the client */
+	CONNECTION_END_IDLE,
+	CONNECTION_END_STOPPED, /* the daemon ends */
+	CONNECTION_END_HANDED_OVER,
+	CONNECTION_END_STATE, /* of an earlier process was damaged */
+	CONNECTION_END_MEMORY,
+	CONNECTION_END_ERROR, /* the network's */
 };
 
 /* How long a connection that we ended waits for the peer's end: a close with unread bytes would be
  * a reset, and take the answer along. */
 #define CONNECTION_LINGER_USEC UINT64_C(2000000)
 
-/* Begins a conversation on fd, a non-blocking connected socket, at a place of context->admission;
- * both are taken over, whatever is returned. ret_connection may be NULL. Returns 0, -ENOMEM, or a
- * negative errno of epoll_ctl(2). */
-int connection_begin(struct connection_context *context, int fd, uint64_t place,
-		     struct connection **ret_connection);
+/* Begins a conversation with peer (NULL: whoever the kernel says) on fd, a non-blocking connected
+ * socket, at a place of context->admission; both are taken over, whatever is returned.
+ * ret_connection may be NULL. Returns 0, -ENOMEM, or a negative errno of epoll_ctl(2). */
+int connection_begin(struct connection_context *context, int fd, const struct address *peer,
+		     uint64_t place, struct connection **ret_connection);
 
 /* Has a connection that was just begun go on in the middle: of an exchange, of sending unsent (NULL
  * if nothing is), in a state. Both are taken over. Returns 0 or a negative errno of epoll_ctl(2).
@@ -63,7 +80,7 @@ int connection_resume(struct connection *connection, const struct exchange *exch
 		      struct unsent *unsent, enum connection_state state, bool input_ended);
 
 /* Closes it at once and releases it. */
-void connection_close(struct connection *connection);
+void connection_close(struct connection *connection, enum connection_end why);
 
 /* Releases it and leaves the socket to whoever shares it: the peer sees nothing. */
 void connection_let_go(struct connection *connection);

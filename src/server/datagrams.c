@@ -10,6 +10,7 @@
 #include "net/pktinfo.h"
 #include "net/socket.h"
 #include "server/guard.h"
+#include "server/record.h"
 #include "server/replies.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -148,6 +149,12 @@ static size_t reply_max(const struct address *from)
 	return address_get_ipv4(from, &ipv4) ? UDP_IPV4_PAYLOAD_MAX : UDP_PAYLOAD_MAX;
 }
 
+static void refuse(const struct datagrams *d, const struct address *from, enum refusal why)
+{
+	status_refuse_datagram(d->status, why);
+	record_log_refused_datagram(from, why);
+}
+
 /* Writes the reply to one datagram. */
 static void answer(struct datagrams *d, const struct datagram_socket *socket,
 		   const struct msghdr *request, const struct address *from, const char *bytes,
@@ -158,7 +165,7 @@ static void answer(struct datagrams *d, const struct datagram_socket *socket,
 	size_t reply = exchange_datagram(d->options, bytes, length, out);
 
 	if (reply > reply_max(from))
-		status_refuse_datagram(d->status, REFUSAL_TOO_LARGE);
+		refuse(d, from, REFUSAL_TOO_LARGE);
 	else
 		replies_end(d->replies, request, reply);
 }
@@ -204,9 +211,9 @@ static void take(struct datagrams *d, const struct datagram_socket *socket, unsi
 		size_t length = left < segment ? left : segment;
 
 		if (!welcome)
-			status_refuse_datagram(d->status, why);
+			refuse(d, from, why);
 		else if (!is_within_rate(d, from))
-			status_refuse_datagram(d->status, REFUSAL_RATE);
+			refuse(d, from, REFUSAL_RATE);
 		else
 			answer(d, socket, request, from, next, length);
 		next += length;

@@ -13,12 +13,12 @@
 #include "exchange/exchange-options.h"
 #include "exchange/program.h"
 #include "server/admission.h"
+#include "server/log.h"
 #include "server/rate.h"
 #include "server/server.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/parse.h"
-#include "util/report.h"
 
 #define WORKERS_MAX             256
 #define CONNECTIONS_MAX_DEFAULT 16384
@@ -39,6 +39,7 @@ enum {
 	OPTION_IDLE_TIMEOUT,
 	OPTION_EXIT_IDLE_TIME,
 	OPTION_DRAIN_TIMEOUT,
+	OPTION_LOG_LEVEL,
 };
 
 static const struct option_row rows[] = {
@@ -64,6 +65,9 @@ static const struct option_row rows[] = {
 	 "somebody else holds the sockets (default infinity)"},
 	{"drain-timeout", OPTION_DRAIN_TIMEOUT, "TIME",
 	 "when told to stop, let open connections end by\nthemselves for so long (default 5s)"},
+	{"log-level", OPTION_LOG_LEVEL, "LEVEL",
+	 "log err, warning, notice (the default), info: every\n"
+	 "connection, or debug: every refused datagram"},
 	EXCHANGE_OPTION_LAST_ROWS,
 };
 
@@ -72,6 +76,7 @@ struct command_line {
 	struct server_options server;
 	struct endpoint_address *addresses; /* owned */
 	size_t address_count;
+	int log_level;
 };
 
 static void command_line_free(struct command_line *command_line)
@@ -170,6 +175,11 @@ static int take_option(struct options *options, int id, void *userdata)
 		return take_time(&server->exit_idle_time, options);
 	case OPTION_DRAIN_TIMEOUT:
 		return take_time(&server->drain_timeout, options);
+	case OPTION_LOG_LEVEL:
+		command_line->log_level = log_level_from_name(options->argument);
+		if (command_line->log_level < 0)
+			return options_reject(options, "not err, warning, notice, info or debug");
+		return 0;
 	default:
 		return exchange_options_take(&server->exchange, options, id);
 	}
@@ -210,6 +220,7 @@ int main(int argc, char **argv)
 				.exit_idle_time = PARSE_INFINITY,
 				.drain_timeout = DRAIN_TIMEOUT_DEFAULT,
 			},
+		.log_level = LOG_NOTICE,
 	};
 	_cleanup_(endpoints_close) struct endpoints endpoints = {0};
 	char error[ENDPOINTS_ERROR_MAX];
@@ -219,15 +230,16 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	(void)signal(SIGPIPE, SIG_IGN);
+	log_open(command_line.log_level);
 	raise_descriptor_limit();
 	r = endpoints_find(&endpoints, command_line.addresses, command_line.address_count, error);
 	if (r < 0) {
-		report(LOG_ERR, "%s", error);
+		log_failure("%s", error);
 		return EXIT_TROUBLE;
 	}
 	r = server_run(&command_line.server, &endpoints, &what);
 	if (r < 0) {
-		report(LOG_ERR, "%s: %s", what, strerror(-r));
+		log_failure("%s: %s", what, strerror(-r));
 		return EXIT_TROUBLE;
 	}
 	return EXIT_ANSWERED;

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "net/pktinfo.h"
+#include "server/record.h"
 #include "util/error.h"
 
 /* Messages that one sendmmsg(2) takes. */
@@ -183,6 +184,16 @@ static bool send_one(struct replies *replies, const struct msghdr *message, int 
 	}
 }
 
+static void refuse(const struct replies *replies, const struct msghdr *reply, enum refusal why)
+{
+	struct address to = {.length = reply->msg_namelen};
+
+	if (to.length > 0)
+		memcpy(&to.storage, reply->msg_name, to.length);
+	status_refuse_datagram(replies->status, why);
+	record_log_refused_datagram(&to, why);
+}
+
 /* A message that did not leave as it is: its replies one by one. */
 static void send_singly(struct replies *replies, unsigned i, int fd, int family)
 {
@@ -202,9 +213,8 @@ static void send_singly(struct replies *replies, unsigned i, int fd, int family)
 			status_count(&replies->status->datagrams_answered, 1);
 			status_count(&replies->status->bytes_out, length);
 		} else {
-			status_refuse_datagram(replies->status, errno == EMSGSIZE
-									? REFUSAL_TOO_LARGE
-									: REFUSAL_SEND_FAILED);
+			refuse(replies, &message,
+			       errno == EMSGSIZE ? REFUSAL_TOO_LARGE : REFUSAL_SEND_FAILED);
 		}
 	}
 }

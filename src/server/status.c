@@ -21,6 +21,11 @@ static const char *const refusal_names[REFUSAL_COUNT] = {
 	[REFUSAL_SEND_FAILED] = "send failed",
 };
 
+const char *status_refusal_name(enum refusal why)
+{
+	return refusal_names[why];
+}
+
 void status_refuse_connection(struct status *status, enum refusal why)
 {
 	status_count(&status->connections_refused, 1);

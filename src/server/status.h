@@ -76,6 +76,9 @@ bool status_has_refusals(const struct status *status, const struct status *befor
 const char *status_print_refusals(const struct status *status, const struct status *before,
 				  char text[static STATUS_TEXT_MAX]);
 
+/* "connections-max", "own port". */
+const char *status_refusal_name(enum refusal why);
+
 /* Counts a connection, or a datagram, that was refused. */
 void status_refuse_connection(struct status *status, enum refusal why);
 void status_refuse_datagram(struct status *status, enum refusal why);

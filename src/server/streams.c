@@ -58,7 +58,8 @@ void streams_free(struct streams *streams)
 	struct connection_context *context = &streams->context;
 
 	while (context->connections.count > 0)
-		connection_close(connection_at(context, context->connections.count - 1));
+		connection_close(connection_at(context, context->connections.count - 1),
+				 CONNECTION_END_STOPPED);
 	streams_stop(streams);
 	table_free(&context->connections);
 	free(context->request);
@@ -99,6 +100,12 @@ void streams_resume(struct streams *streams)
 		}
 }
 
+static void refuse(struct streams *streams, const struct address *peer, enum refusal why)
+{
+	status_refuse_connection(streams->context.status, why);
+	record_log_refused_connection(peer, why);
+}
+
 static void admit(struct streams *streams, int fd, const struct address *peer)
 {
 	uint64_t place;
@@ -108,13 +115,13 @@ static void admit(struct streams *streams, int fd, const struct address *peer)
 	if (r < 0)
 		(void)close(fd);
 	else
-		r = connection_begin(&streams->context, fd, place, NULL);
+		r = connection_begin(&streams->context, fd, peer, place, NULL);
 	if (r == -EUSERS)
-		status_refuse_connection(streams->context.status, REFUSAL_CONNECTIONS_MAX);
+		refuse(streams, peer, REFUSAL_CONNECTIONS_MAX);
 	else if (r == -EDQUOT)
-		status_refuse_connection(streams->context.status, REFUSAL_PER_SOURCE);
+		refuse(streams, peer, REFUSAL_PER_SOURCE);
 	else if (r < 0)
-		status_refuse_connection(streams->context.status, REFUSAL_MEMORY);
+		refuse(streams, peer, REFUSAL_MEMORY);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -172,7 +179,7 @@ static int take(struct streams *streams, int fd, struct connection **ret_connect
 		(void)close(fd);
 		return r;
 	}
-	r = connection_begin(&streams->context, fd, place, ret_connection);
+	r = connection_begin(&streams->context, fd, NULL, place, ret_connection);
 	if (r >= 0)
 		(*ret_connection)->is_shared = true;
 	return r;
@@ -210,7 +217,8 @@ int streams_restore(struct streams *streams, int fd, int state)
 	if (r < 0) {
 		/* Refused after all, and counted so by whoever is told. */
 		status_count(&streams->context.status->connections_served, UINT64_C(-1));
-		connection_close(connection);
+		connection_close(connection,
+				 r == -EBADMSG ? CONNECTION_END_STATE : CONNECTION_END_MEMORY);
 	}
 	return r;
 }
@@ -263,7 +271,9 @@ void streams_sweep(struct streams *streams)
 		if (granted == PARSE_INFINITY)
 			continue;
 		if (silence >= granted)
-			connection_close(connection);
+			connection_close(connection, connection->state == CONNECTION_LINGERING
+							     ? CONNECTION_END_OVER
+							     : CONNECTION_END_IDLE);
 		else
 			connection_context_expect(
 				context, left > SWEEP_EVERY_USEC ? left : SWEEP_EVERY_USEC);

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <time.h>
 
-#include "util/report.h"
+#include "server/log.h"
 
 #define STATUS_EVERY_USEC UINT64_C(1000000)
 #define LINE_EVERY_USEC   UINT64_C(10000000)
@@ -22,11 +22,17 @@ static void notify(const struct voice *voice, enum notify_urgency urgency, const
 /* Logs what was refused since the last line. */
 static void log_refusals(struct voice *voice, const struct status *status)
 {
+	struct log_message message;
 	char text[STATUS_TEXT_MAX];
 
 	if (!status_print_refusals(status, &voice->told, text))
 		return;
-	report(LOG_WARNING, "%s", text);
+	log_begin(&message, LOG_KIND_REFUSALS);
+	log_add(&message, "CONNECTIONS_REFUSED=%" PRIu64,
+		status->connections_refused - voice->told.connections_refused);
+	log_add(&message, "DATAGRAMS_REFUSED=%" PRIu64,
+		status->datagrams_refused - voice->told.datagrams_refused);
+	log_send(&message, "%s", text);
 	voice->last_line = voice->timer.loop->now;
 	voice->told = *status;
 }
@@ -112,9 +118,18 @@ void voice_reloaded(struct voice *voice)
 
 void voice_log_status(const struct voice *voice)
 {
+	struct log_message message;
 	char text[STATUS_TEXT_MAX];
 	struct status status;
 
 	voice->sum(voice->userdata, &status);
-	report(LOG_NOTICE, "%s", status_print(&status, text));
+	log_begin(&message, LOG_KIND_STATUS);
+	log_add(&message, "CONNECTIONS_OPEN=%" PRIu64, status.connections_open);
+	log_add(&message, "CONNECTIONS_SERVED=%" PRIu64, status.connections_served);
+	log_add(&message, "CONNECTIONS_REFUSED=%" PRIu64, status.connections_refused);
+	log_add(&message, "DATAGRAMS_ANSWERED=%" PRIu64, status.datagrams_answered);
+	log_add(&message, "DATAGRAMS_REFUSED=%" PRIu64, status.datagrams_refused);
+	log_add(&message, "BYTES_IN=%" PRIu64, status.bytes_in);
+	log_add(&message, "BYTES_OUT=%" PRIu64, status.bytes_out);
+	log_send(&message, "%s", status_print(&status, text));
 }

@@ -7,7 +7,8 @@
  *
  * Strangers can make it refuse, but not speak: STATUS comes once a second at most, the log's line
  * once in ten seconds, with numbers and nothing that a stranger sent. While nothing happens nothing
- * is said. Not its job: what is counted (status.h), and errors (report.h).
+ * is said. Not its job: what is counted (status.h), and how a line is
+ * logged (log.h).
  */
 
 #include <stdbool.h>

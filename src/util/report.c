@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "util/report.h"
 
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +9,6 @@
 
 #include "util/descriptor.h"
 #include "util/error.h"
-
-#define LINE_SIZE 1024
 
 static bool is_same_file(const struct stat *a, const struct stat *b)
 {
@@ -37,12 +33,20 @@ static bool is_conversation(const struct stat *stderr_status)
 	       is_same_file(stderr_status, &stdin_status);
 }
 
-static void escape(char line[static LINE_SIZE], const char *text)
+bool report_goes_to_journal(void)
 {
-	char *end = line;
+	struct stat status;
 
-	for (; *text && end < line + LINE_SIZE - 8; text++) {
-		unsigned char c = (unsigned char)*text;
+	return fstat(STDERR_FILENO, &status) == 0 && is_journal(&status);
+}
+
+size_t report_format(char line[static REPORT_LINE_MAX], const char *format, va_list arguments)
+{
+	char text[REPORT_LINE_MAX], *end = line;
+
+	vsnprintf(text, sizeof(text), format, arguments);
+	for (const char *next = text; *next && end < line + REPORT_LINE_MAX - 8; next++) {
+		unsigned char c = (unsigned char)*next;
 
 		if (c >= ' ' && c != 127)
 			*end++ = (char)c;
@@ -50,19 +54,19 @@ static void escape(char line[static LINE_SIZE], const char *text)
 			end += sprintf(end, "\\x%02x", c);
 	}
 	*end = '\0';
+	return (size_t)(end - line);
 }
 
 void report(int priority, const char *format, ...)
 {
-	char text[LINE_SIZE], line[LINE_SIZE], whole[LINE_SIZE + 64];
+	char line[REPORT_LINE_MAX], whole[REPORT_LINE_MAX + 64];
 	struct stat status = {0};
 	va_list arguments;
 	int length;
 
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	(void)report_format(line, format, arguments);
 	va_end(arguments);
-	escape(line, text);
 
 	if (fstat(STDERR_FILENO, &status) < 0)
 		return;

@@ -339,6 +339,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	play.sockets = sockets % (1 << PLAY_SOCKETS);
 	if (play.sockets == 0)
 		play.sockets = 1U << PLAY_TCP;
+	play.is_logged = sockets & 128;
 	play.activation = sockets & 64 ? ACTIVATION_OWN : ACTIVATION_SYSTEMD;
 	play.ending = (enum play_ending)input_below(&input, PLAY_ENDINGS);
 	/* Where 32 bits of milliseconds come to their end, or not. */

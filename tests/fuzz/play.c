@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "exchange/exchange-options.h"
+#include "server/log.h"
 #include "util/parse.h"
 
 /* A connection lingers for two seconds, accepting rests for one. */
@@ -215,6 +216,13 @@ static void check_status(void)
 		(int)world.bytes_in);
 	REQUIRE(status->bytes_out == world.bytes_out, "%d bytes out, not %d",
 		(int)status->bytes_out, (int)world.bytes_out);
+	/* A line for each connection, but for those that could not be restored. */
+	if (stage.play->is_logged)
+		REQUIRE(world.logged <= world.accepted &&
+				world.logged + status->connections_refused >= world.accepted,
+			"%d lines for %d accepted", (int)world.logged, (int)world.accepted);
+	else
+		REQUIRE(world.logged == 0, "%d lines that nobody asked for", (int)world.logged);
 	world_check_datagrams();
 }
 
@@ -252,6 +260,7 @@ int play_run(const struct play *play)
 
 	memset(&stage, 0, sizeof(stage));
 	stage.play = play;
+	log_open(play->is_logged ? LOG_DEBUG : LOG_NOTICE);
 	world_begin(play->begin);
 	world.exchange = &play->options.exchange;
 	world.idle_timeout = play->options.idle_timeout;

@@ -44,6 +44,7 @@ struct play {
 	struct server_options options;
 	enum activation activation;
 	unsigned sockets;
+	bool is_logged; /* with a line for everything */
 	enum play_ending ending;
 	uint64_t begin; /* what the clock shows then */
 

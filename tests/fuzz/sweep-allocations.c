@@ -139,6 +139,7 @@ static unsigned sweep_server(enum framing framing, unsigned fail_count)
 		.ending = PLAY_STOP_THEN_END,
 		.begin = 1000000,
 		.script = script,
+		.is_logged = fail_count > 1,
 		.fail_count = fail_count,
 	};
 	unsigned n = 0;

@@ -225,6 +225,25 @@ int __wrap_accept4(int fd, struct sockaddr *peer_address, socklen_t *length, int
 	return peer->fd;
 }
 
+int __real_getpeername(int fd, struct sockaddr *name, socklen_t *length);
+int __wrap_getpeername(int fd, struct sockaddr *name, socklen_t *length);
+int __wrap_getpeername(int fd, struct sockaddr *name, socklen_t *length)
+{
+	const struct world_peer *peer;
+
+	if (!world_is_fake(fd))
+		return __real_getpeername(fd, name, length);
+	peer = world_look(fd, WORLD_CONNECTION)->peer;
+	if (peer->was_reset) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	REQUIRE(*length >= peer->address.length, "room");
+	memcpy(name, &peer->address.storage, peer->address.length);
+	*length = peer->address.length;
+	return 0;
+}
+
 static size_t limited(size_t length)
 {
 	size_t most = world.most;

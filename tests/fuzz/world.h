@@ -129,7 +129,7 @@ struct world {
 
 	/* Of this life: */
 	struct status status; /* as the server showed it last */
-	uint64_t accepted, served;
+	uint64_t accepted, served, logged;
 	uint64_t bytes_in, bytes_out;
 };
 

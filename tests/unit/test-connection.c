@@ -372,7 +372,7 @@ START_TEST(closed_while_sending)
 	rig_open(&rig, &rig_tripling);
 	rig_connect(&rig, &client, _i);
 	(void)rig_flood(&rig, &client, 'x');
-	connection_close(connection_at(&rig.streams.context, 0));
+	connection_close(connection_at(&rig.streams.context, 0), CONNECTION_END_STOPPED);
 	ck_assert_uint_eq(rig.status.connections_open, 0);
 	ck_assert_uint_eq(rig.streams.context.connections.count, 0);
 	client_close(&client);

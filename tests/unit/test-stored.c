@@ -119,7 +119,7 @@ START_TEST(closes_what_is_shared)
 	rig_connect(&rig, &client, _i);
 	fd = fcntl(only()->fd, F_DUPFD_CLOEXEC, 10);
 	hand_over();
-	connection_close(only());
+	connection_close(only(), CONNECTION_END_STOPPED);
 	RIG_UNTIL(&rig, client_is_over(&client));
 	rig_expect_rest(&rig);
 	ck_assert_int_eq(close(fd), 0);
@@ -171,7 +171,7 @@ static size_t take_state(char bytes[static 65536])
 	length = pread(state, bytes, 65536, 0);
 	ck_assert_int_gt(length, 0);
 	ck_assert_int_eq(close(state), 0);
-	connection_close(only());
+	connection_close(only(), CONNECTION_END_STOPPED);
 	client_close(&client);
 	return (size_t)length;
 }
