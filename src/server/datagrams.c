@@ -30,6 +30,9 @@
 #define UDP_PAYLOAD_MAX      65527
 #define UDP_IPV4_PAYLOAD_MAX 65507
 
+/* One of the workers that wait is woken for a datagram. */
+#define WAIT_EVENTS (EPOLLIN | EPOLLEXCLUSIVE)
+
 struct datagram_socket {
 	struct loop_source source;
 	struct datagrams *datagrams;
@@ -235,6 +238,10 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 	 * datagram: what is there stays there. */
 	for (int i = 0; i < count; i++)
 		take(d, socket, (unsigned)i);
+	if (count == BATCH)
+		loop_begin_polling(d->loop, socket->fd, WAIT_EVENTS, source);
+	else if (count < 0)
+		loop_end_polling(d->loop, source);
 	replies_send(d->replies, socket->fd, socket->family);
 }
 
@@ -266,7 +273,7 @@ int datagrams_serve(struct datagrams *d, const struct endpoint *endpoint)
 	/* Without it (Linux before 5.0) senders in bulk are served one datagram at a time. */
 	if (endpoint->family != AF_UNIX)
 		(void)setsockopt(endpoint->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
-	return loop_add(d->loop, endpoint->fd, EPOLLIN | EPOLLEXCLUSIVE, &socket->source);
+	return loop_add(d->loop, endpoint->fd, WAIT_EVENTS, &socket->source);
 }
 
 void datagrams_stop(struct datagrams *d)

@@ -9,6 +9,9 @@
 
 #define EVENTS_PER_ROUND 256
 
+/* Between two rounds while a source is polled only for want of memory. */
+#define POLL_PAUSE_MSEC 10
+
 static void control_ready(struct loop_source *source, uint32_t events)
 {
 	struct loop *loop = (struct loop *)((char *)source - offsetof(struct loop, control_source));
@@ -75,7 +78,32 @@ int loop_change(struct loop *loop, int fd, uint32_t events, struct loop_source *
 
 void loop_remove(struct loop *loop, int fd)
 {
+	if (loop->polled.source && loop->polled.fd == fd)
+		loop->polled.source = NULL;
 	(void)control(loop, EPOLL_CTL_DEL, fd, 0, NULL);
+}
+
+void loop_begin_polling(struct loop *loop, int fd, uint32_t events, struct loop_source *source)
+{
+	if (loop->polled.source == source)
+		loop->polled.pause_msec = 0;
+	if (loop->polled.source)
+		return;
+	loop_remove(loop, fd);
+	loop->polled.source = source;
+	loop->polled.fd = fd;
+	loop->polled.events = events;
+	loop->polled.pause_msec = 0;
+}
+
+void loop_end_polling(struct loop *loop, const struct loop_source *source)
+{
+	if (loop->polled.source != source)
+		return;
+	if (loop_add(loop, loop->polled.fd, loop->polled.events, loop->polled.source) < 0)
+		loop->polled.pause_msec = POLL_PAUSE_MSEC;
+	else
+		loop->polled.source = NULL;
 }
 
 void loop_wake_control(struct loop *loop)
@@ -111,19 +139,29 @@ static int run_control(struct loop *loop)
 	}
 }
 
+/* How long a round may wait for events, in milliseconds. */
+static int patience(const struct loop *loop, int timeout_msec)
+{
+	if (loop->control_pending)
+		return 0;
+	return loop->polled.source ? loop->polled.pause_msec : timeout_msec;
+}
+
 int loop_round(struct loop *loop, int timeout_msec)
 {
 	struct epoll_event events[EVENTS_PER_ROUND];
-	int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND,
-			       loop->control_pending ? 0 : timeout_msec);
+	int count =
+		epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND, patience(loop, timeout_msec));
 	uint64_t now = coarse_now();
-	bool data = false;
+	bool data = loop->polled.source;
 
 	if (count < 0 && errno != EINTR)
 		return negative_errno();
 	/* A timer may have moved it on to its deadline, ahead of the coarse clock. */
 	if (loop->now < now)
 		loop->now = now;
+	if (data)
+		loop->polled.source->ready(loop->polled.source, EPOLLIN);
 	for (int i = 0; i < count; i++) {
 		struct loop_source *source = events[i].data.ptr;
 

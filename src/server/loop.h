@@ -33,6 +33,15 @@ struct loop {
 		       * goes back */
 	struct loop_source control_source;
 
+	/* The one that is asked in every round (loop_begin_polling()); source is NULL if none is.
+	 */
+	struct {
+		struct loop_source *source;
+		int fd;
+		uint32_t events; /* to wait for afterwards */
+		int pause_msec;  /* between two rounds: 0, or it was to end and could not */
+	} polled;
+
 	/* Called at the end of each round that had data events; control events alone are none. */
 	void (*round_done)(void *userdata);
 	void *userdata;
@@ -48,6 +57,16 @@ void loop_free(struct loop *loop);
 int loop_add(struct loop *loop, int fd, uint32_t events, struct loop_source *source);
 int loop_change(struct loop *loop, int fd, uint32_t events, struct loop_source *source);
 void loop_remove(struct loop *loop, int fd);
+
+/* Has source asked in every round, as if fd were readable, instead of waiting for fd; to be ended
+ * when nothing is there. For a datagram socket under load: as long as somebody waits for it, the
+ * kernel wakes them for each datagram that leaves, which is a tenth of what answering one costs.
+ * One source at a time: nothing changes if there is one. events are to be waited for afterwards. */
+void loop_begin_polling(struct loop *loop, int fd, uint32_t events, struct loop_source *source);
+
+/* Waits for it again if it is the one that is polled. What came meanwhile is found; without memory
+ * to wait with it goes on being polled, a hundred times a second. */
+void loop_end_polling(struct loop *loop, const struct loop_source *source);
 
 /* To be called after sd_event_exit() or a change to an sd-event source by the data path: sd-event
  * sees it at the end of this round. */

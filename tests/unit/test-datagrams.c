@@ -675,6 +675,39 @@ START_TEST(sockets_take_turns)
 }
 END_TEST
 
+/* Under load a socket is not waited for; it is again once it has nothing, or is to stop. */
+START_TEST(polls_a_busy_socket)
+{
+	struct rig rig;
+	int client = open_client("127.0.0.1", 0);
+	char byte;
+
+	rig_open(&rig, &service);
+
+	struct address server = rig_serve(&rig, "127.0.0.1", SOCK_DGRAM);
+
+	for (int i = 0; i < 100; i++)
+		ask(client, &server, "x", 1);
+	rig_round(&rig);
+	ck_assert_ptr_nonnull(rig.loop.polled.source);
+	for (int i = 0; i < 100; i++)
+		ck_assert_uint_eq(hear(&rig, client, &byte, 1, NULL), 1);
+	rig_expect_rest(&rig);
+	ck_assert_ptr_null(rig.loop.polled.source);
+	ask(client, &server, "y", 1);
+	expect(&rig, client, "Y");
+
+	for (int i = 0; i < 100; i++)
+		ask(client, &server, "z", 1);
+	rig_round(&rig);
+	ck_assert_ptr_nonnull(rig.loop.polled.source);
+	datagrams_stop(rig.datagrams);
+	ck_assert_ptr_null(rig.loop.polled.source);
+	close(client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* Within a second so many are answered and no more; loopback may be spared. */
 START_TEST(limits_the_rate)
 {
@@ -748,6 +781,7 @@ int main(void)
 		UNIT_ONCE("failures", vanished_datagram),
 		UNIT_ONCE("failures", dead_socket),
 		UNIT_ONCE("fairness", sockets_take_turns),
+		UNIT_ONCE("fairness", polls_a_busy_socket),
 		UNIT_LOOP("rate", limits_the_rate, 0, 2),
 		UNIT_ONCE("datagrams_stop", stops),
 		{0},

@@ -143,6 +143,91 @@ START_TEST(changes_and_removes)
 }
 END_TEST
 
+static void asked_ready(struct loop_source *source, uint32_t events)
+{
+	struct probe *probe = (struct probe *)source;
+
+	ck_assert_uint_eq(events, EPOLLIN);
+	probe->ready++;
+}
+
+/* A source that is polled is asked in every round, which waits for nothing; afterwards it is waited
+ * for again, and what came meanwhile is found. */
+START_TEST(polls)
+{
+	struct loop loop;
+	struct probe busy, other;
+
+	ck_assert_int_eq(loop_init(&loop, true), 0);
+	probe_open(&busy, &loop);
+	probe_open(&other, &loop);
+	busy.source.ready = asked_ready;
+	loop_begin_polling(&loop, busy.fd, EPOLLIN, &busy.source);
+	ck_assert_int_eq(write(busy.other, "x", 1), 1);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_int_eq(loop_round(&loop, -1), 0);
+		ck_assert_uint_eq(busy.ready, i + 1);
+	}
+
+	/* There is one; another source goes on as before. */
+	loop_begin_polling(&loop, other.fd, EPOLLIN, &other.source);
+	loop_end_polling(&loop, &other.source);
+	ck_assert_int_eq(write(other.other, "x", 1), 1);
+	ck_assert_int_eq(loop_round(&loop, -1), 0);
+	ck_assert_uint_eq(other.ready, 1);
+	ck_assert_uint_eq(busy.ready, 4);
+
+	busy.source.ready = probe_ready;
+	loop_end_polling(&loop, &busy.source);
+	ck_assert_int_eq(loop_round(&loop, -1), 0);
+	ck_assert_uint_eq(busy.ready, 5);
+	ck_assert_int_eq(loop_round(&loop, 0), 0);
+	ck_assert_uint_eq(busy.ready, 5);
+	probe_close(&busy);
+	probe_close(&other);
+	loop_free(&loop);
+}
+END_TEST
+
+/* It can't be waited for: it is asked on, with pauses, until it can. */
+START_TEST(polls_until_it_can_wait)
+{
+	struct loop loop;
+	struct probe probe;
+	int kept;
+
+	ck_assert_int_eq(loop_init(&loop, true), 0);
+	probe_open(&probe, &loop);
+	probe.source.ready = asked_ready;
+	loop_begin_polling(&loop, probe.fd, EPOLLIN, &probe.source);
+	kept = dup(probe.fd);
+	ck_assert_int_eq(close(probe.fd), 0);
+	loop_end_polling(&loop, &probe.source);
+	ck_assert_int_gt(loop.polled.pause_msec, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(loop_round(&loop, -1), 0);
+		ck_assert_uint_eq(probe.ready, i + 1);
+	}
+	/* As busy as before, no pauses. */
+	loop_begin_polling(&loop, probe.fd, EPOLLIN, &probe.source);
+	ck_assert_int_eq(loop.polled.pause_msec, 0);
+
+	ck_assert_int_eq(dup2(kept, probe.fd), probe.fd);
+	loop_end_polling(&loop, &probe.source);
+	ck_assert_ptr_null(loop.polled.source);
+	ck_assert_int_eq(loop_round(&loop, 0), 0);
+	ck_assert_uint_eq(probe.ready, 2);
+
+	loop_begin_polling(&loop, probe.fd, EPOLLIN, &probe.source);
+	loop_remove(&loop, probe.fd);
+	ck_assert_int_eq(loop_round(&loop, 0), 0);
+	ck_assert_uint_eq(probe.ready, 2);
+	close(kept);
+	probe_close(&probe);
+	loop_free(&loop);
+}
+END_TEST
+
 /* No events asked for: a hang-up is still told. */
 START_TEST(tells_errors)
 {
@@ -274,11 +359,18 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-		UNIT_ONCE("data", dispatches_data),        UNIT_ONCE("data", changes_and_removes),
-		UNIT_ONCE("data", tells_errors),           UNIT_ONCE("control", exits_from_data),
-		UNIT_ONCE("control", exits_from_control),  UNIT_ONCE("control", dispatches_control),
-		UNIT_ONCE("control", data_comes_first),    UNIT_ONCE("control", sleeps),
-		UNIT_ONCE("clock", clock_never_goes_back), {0},
+		UNIT_ONCE("data", dispatches_data),
+		UNIT_ONCE("data", changes_and_removes),
+		UNIT_ONCE("data", tells_errors),
+		UNIT_ONCE("control", exits_from_data),
+		UNIT_ONCE("control", exits_from_control),
+		UNIT_ONCE("control", dispatches_control),
+		UNIT_ONCE("control", data_comes_first),
+		UNIT_ONCE("control", sleeps),
+		UNIT_ONCE("data", polls),
+		UNIT_ONCE("data", polls_until_it_can_wait),
+		UNIT_ONCE("clock", clock_never_goes_back),
+		{0},
 	};
 
 	return unit_run("loop", rows);
