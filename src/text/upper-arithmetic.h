@@ -4,7 +4,8 @@
  * upper-arithmetic: a block of text mapped by comparing and adding, with the vectors of GNU C,
  * which every processor has or the compiler makes of what it has. Included once by a version's
  * file, which defines BLOCK, the bytes in a vector, the type vector of so many unsigned char,
- * bytes() (one with that byte throughout) and find_bits() (which bytes are 0xff, as bits).
+ * bytes() (one with that byte throughout), find_bits() (which bytes are 0xff, as bits), and
+ * shift_later() and shift_earlier(), by n bytes in the text's order, with zeros behind them.
  *
  * Cased letters come in ranges that change alike, most of them by ± 0x20 or, where capital and
  * small letters alternate, the odd one by -1. Trails of D1, for example:
@@ -17,7 +18,7 @@
  * leads, then ASCII. So "below 0xa0" says trail and range at once.
  */
 
-#define EDGE_LEAST 16
+#define EDGE_LEAST 8
 
 typedef signed char signed_vector __attribute__((vector_size(BLOCK)));
 
@@ -55,7 +56,7 @@ INLINE void store_vector(unsigned char *out, vector v)
 	*(unaligned_vector *)out = v;
 }
 
-INLINE struct window load_edge(const unsigned char *in, size_t before, size_t left)
+INLINE struct window load_copied(const unsigned char *in, size_t before, size_t left)
 {
 	unsigned char around[2 + BLOCK + 2] = {0};
 
@@ -66,6 +67,24 @@ INLINE struct window load_edge(const unsigned char *in, size_t before, size_t le
 		.here = load_vector(around + 2),
 		.next = load_vector(around + 3),
 		.next2 = load_vector(around + 4),
+	};
+}
+
+/* What is missing is shifted in where that will do: a copy takes until the processor has stored it.
+ */
+INLINE struct window load_edge(const unsigned char *in, size_t before, size_t left)
+{
+	vector here;
+
+	if (before == 1 || left < BLOCK || left == BLOCK + 1)
+		return load_copied(in, before, left);
+	here = load_vector(in);
+	return (struct window){
+		.before2 = before ? load_vector(in - 2) : shift_later(here, 2),
+		.before = before ? load_vector(in - 1) : shift_later(here, 1),
+		.here = here,
+		.next = left > BLOCK ? load_vector(in + 1) : shift_earlier(here, 1),
+		.next2 = left > BLOCK ? load_vector(in + 2) : shift_earlier(here, 2),
 	};
 }
 

@@ -52,6 +52,20 @@ INLINE uint64_t find_bits(vector v)
 	return (uint32_t)_mm256_movemask_epi8((__m256i)v);
 }
 
+INLINE uint64_t find_non_ascii(vector v)
+{
+	return find_bits(v);
+}
+
+/* Bytes shift within halves of the vector: the other operand is the half that comes in. */
+#define shift_later(v, n)                                                                          \
+	((vector)_mm256_alignr_epi8((__m256i)(v),                                                  \
+				    _mm256_permute2x128_si256((__m256i)(v), (__m256i)(v), 0x08),   \
+				    16 - (n)))
+#define shift_earlier(v, n)                                                                        \
+	((vector)_mm256_alignr_epi8(_mm256_permute2x128_si256((__m256i)(v), (__m256i)(v), 0x81),   \
+				    (__m256i)(v), n))
+
 #include "text/upper-arithmetic.h"
 
 struct halves {

@@ -187,9 +187,14 @@ INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
 	return found;
 }
 
+INLINE uint64_t find_non_ascii(vector v)
+{
+	return _mm512_movepi8_mask(v);
+}
+
 INLINE bool is_ascii(vector v)
 {
-	return _mm512_movepi8_mask(v) == 0;
+	return find_non_ascii(v) == 0;
 }
 
 INLINE vector map_ascii(vector v)

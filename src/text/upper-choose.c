@@ -27,19 +27,22 @@ static const struct upper_version *find_fastest(void)
 	return fastest;
 }
 
-/* What is kept between calls is a fact about the processor, and how much text it took to ask. Two
- * threads that ask at once find the same. */
+/* What is kept between calls is a fact about the processor, and about how much text it took to ask:
+ * threads may count past each other, and find the same. */
 static const struct upper_version *choose(size_t length)
 {
 	static _Atomic(const struct upper_version *) chosen;
 	static atomic_size_t seen;
 	const struct upper_version *version = atomic_load_explicit(&chosen, memory_order_relaxed);
+	size_t before;
 
 	if (version)
 		return version;
-	if (length < WORTH_CHOOSING &&
-	    atomic_fetch_add_explicit(&seen, length, memory_order_relaxed) < WORTH_CHOOSING)
+	before = atomic_load_explicit(&seen, memory_order_relaxed);
+	if (length < WORTH_CHOOSING && before < WORTH_CHOOSING) {
+		atomic_store_explicit(&seen, before + length, memory_order_relaxed);
 		return upper_versions[0];
+	}
 	version = find_fastest();
 	atomic_store_explicit(&chosen, version, memory_order_relaxed);
 	return version;

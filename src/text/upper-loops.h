@@ -34,6 +34,7 @@
  *   find_foreign(window, scripts)     where characters are that scripts doesn't know, as bits
  *   store_without(out, vector, dropped)       stores a block without the bytes dropped
  *   is_ascii(vector), map_ascii(vector)
+ *   find_non_ascii(vector)            as bits
  */
 
 #include <stdint.h>
@@ -61,7 +62,7 @@
 #define MAYBE_FOREIGN 4
 
 /* Texts longer than this gain by the loops' look ahead. */
-#define LONG (4 * MARGIN)
+#define LONG (3 * MARGIN)
 
 /* Runs shorter than this didn't pay. */
 #define SHORT_RUN (2 * BLOCK)
@@ -97,6 +98,14 @@ INLINE struct window load_window(const unsigned char *in)
 		.next = load_vector(in + 1),
 		.next2 = load_vector(in + 2),
 	};
+}
+
+/* At an edge of the text, which has no neighbours there: zeros stand for them. */
+INLINE struct window load_within(const struct text *t)
+{
+	size_t before = (size_t)(t->in - t->begin), left = (size_t)(t->end - t->in);
+
+	return load_edge(t->in, before < 2 ? before : 2, left < BLOCK + 2 ? left : BLOCK + 2);
 }
 
 /* n, or up to 3 less in order not to cut a character that goes on at in[n]. */
@@ -245,10 +254,8 @@ static NOINLINE struct text step_inner(struct text t)
 	return t;
 }
 
-/* A block at the edge of the text, which has no neighbours there. */
 static NOINLINE struct text step_edge(struct text t)
 {
-	size_t before = t.in - t.begin < 2 ? (size_t)(t.in - t.begin) : 2;
 	size_t left = (size_t)(t.end - t.in);
 	struct window w;
 
@@ -256,7 +263,7 @@ static NOINLINE struct text step_edge(struct text t)
 		t.out += upper_map_characters(&t.in, t.end, t.end, t.out);
 		return t;
 	}
-	w = load_edge(t.in, before, left < BLOCK + 2 ? left : BLOCK + 2);
+	w = load_within(&t);
 	step_all(&t, &w, left > BLOCK ? whole_characters(t.in, BLOCK) : left);
 	return t;
 }
@@ -391,13 +398,59 @@ INLINE struct text run_ascii_edge(struct text t)
 	return t;
 }
 
-static size_t map(const unsigned char *in, size_t length, unsigned char *out)
+/* Block by block, the last one over the end of the one before it, until something is foreign: back
+ * to where its character begins. So far a byte has become a byte. */
+INLINE struct text run_within(struct text t, unsigned int scripts)
 {
-	struct text t = {in, in, in + length, out};
+	for (;;) {
+		size_t left = (size_t)(t.end - t.in), step = left;
+		struct window w = load_within(&t);
+		uint64_t dropped;
 
-	t = run_ascii_edge(t);
-	if (t.in == t.end)
-		return (size_t)(t.out - out);
+		if (find_foreign(&w, scripts))
+			break;
+		store_vector(t.out, map_block(&w, scripts, &dropped));
+		if (left > BLOCK)
+			step = left < 2 * BLOCK ? left - BLOCK : BLOCK;
+		t.in += step;
+		t.out += step;
+		if (left <= BLOCK)
+			return t;
+	}
+	for (; t.in > t.begin && (*t.in & 0xc0) == 0x80; t.in--)
+		t.out--;
+	return t;
+}
+
+/* A short text, from in on, for as long as it is of one script, the first letter's. Returns the
+ * number of bytes that it mapped. */
+static NOINLINE size_t run_short(const unsigned char *begin, const unsigned char *in,
+				 const unsigned char *end, unsigned char *out)
+{
+	struct text t = {begin, in, end, out};
+	uint64_t others = find_non_ascii(load_within(&t).here);
+
+	switch (others ? in[__builtin_ctzll(others)] : 0) {
+	case 0xc3:
+	case 0xc4:
+	case 0xc5:
+		return (size_t)(run_within(t, LATIN).in - in);
+	case 0xc6:
+	case 0xe1:
+		return (size_t)(run_within(t, VIETNAMESE).in - in);
+	case 0xce:
+	case 0xcf:
+		return (size_t)(run_within(t, GREEK).in - in);
+	case 0xd0:
+	case 0xd1:
+		return (size_t)(run_within(t, CYRILLIC).in - in);
+	default:
+		return (size_t)(run_within(t, CASELESS).in - in);
+	}
+}
+
+static NOINLINE unsigned char *run_long(struct text t)
+{
 	while (t.in < t.end && t.in - t.begin < 2)
 		t = step_edge(t);
 	t = run_ascii_edge(run_text(t));
@@ -405,5 +458,18 @@ static size_t map(const unsigned char *in, size_t length, unsigned char *out)
 		t = step_inner(t);
 	while (t.in < t.end)
 		t = step_edge(t);
-	return (size_t)(t.out - out);
+	return t.out;
+}
+
+static size_t map(const unsigned char *in, size_t length, unsigned char *out)
+{
+	struct text t = run_ascii_edge((struct text){in, in, in + length, out});
+	size_t n;
+
+	if (t.in < t.end && t.end - t.in <= LONG) {
+		n = run_short(in, t.in, t.end, t.out);
+		t.in += n;
+		t.out += n;
+	}
+	return (size_t)((t.in < t.end ? run_long(t) : t.out) - out);
 }

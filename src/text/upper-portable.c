@@ -21,15 +21,24 @@
 typedef unsigned char vector __attribute__((vector_size(BLOCK)));
 typedef uint64_t halves __attribute__((vector_size(BLOCK)));
 
-/* A bit for each byte of eight that isn't zero, the first one lowest. */
-INLINE uint64_t gather_bits(uint64_t all_or_none)
+/* Eight bytes, the first one lowest whatever the machine's order. */
+INLINE uint64_t little_endian(uint64_t eight)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	all_or_none = __builtin_bswap64(all_or_none);
+	return __builtin_bswap64(eight);
+#else
+	return eight;
 #endif
+}
+
+/* A bit for the lowest one of each byte of eight, the first one lowest. */
+INLINE uint64_t gather_bits(uint64_t eight)
+{
 	/* Each factor's bit moves one byte's lowest bit into the top byte, at a place of its own.
 	 */
-	return (all_or_none & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080) >> 56;
+	return (little_endian(eight) & UINT64_C(0x0101010101010101)) *
+		       UINT64_C(0x0102040810204080) >>
+	       56;
 }
 
 INLINE vector bytes(unsigned char byte)
@@ -53,6 +62,27 @@ INLINE uint64_t find_bits(vector v)
 	if (!is_any(v))
 		return 0;
 	return gather_bits(((halves)v)[0]) | gather_bits(((halves)v)[1]) << 8;
+}
+
+INLINE uint64_t find_non_ascii(vector v)
+{
+	return find_bits(v >> 7);
+}
+
+INLINE vector shift_later(vector v, int n)
+{
+	uint64_t first = little_endian(((halves)v)[0]), last = little_endian(((halves)v)[1]);
+
+	last = last << 8 * n | first >> (64 - 8 * n);
+	return (vector)(halves){little_endian(first << 8 * n), little_endian(last)};
+}
+
+INLINE vector shift_earlier(vector v, int n)
+{
+	uint64_t first = little_endian(((halves)v)[0]), last = little_endian(((halves)v)[1]);
+
+	first = first >> 8 * n | last << (64 - 8 * n);
+	return (vector)(halves){little_endian(first), little_endian(last >> 8 * n)};
 }
 
 #include "text/upper-arithmetic.h"

@@ -40,6 +40,7 @@ static size_t feed_pending(struct upper *upper, const unsigned char *in, size_t 
 /* How many bytes at the end of in are the beginning of a sequence that isn't all there. */
 static size_t unfinished(const unsigned char *in, size_t length)
 {
+	static const unsigned char whole_below[] = {0, 0x80, 0xe0, 0xf0};
 	size_t missing;
 
 	for (size_t tail = 1; tail <= sizeof(((struct upper *)0)->pending) && tail <= length;
@@ -49,6 +50,8 @@ static size_t unfinished(const unsigned char *in, size_t length)
 		if (byte < 0x80)
 			return 0;
 		if (byte >= 0xc0) {
+			if (byte < whole_below[tail])
+				return 0;
 			(void)upper_find_sequence(in + length - tail, tail, &missing);
 			return missing > 0 ? tail : 0;
 		}

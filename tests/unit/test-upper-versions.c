@@ -148,6 +148,33 @@ START_TEST(test_every_place)
 }
 END_TEST
 
+/* Short texts of every length in one script, with a stranger at each place, or none. */
+START_TEST(test_short_texts)
+{
+	static const char *const scripts[] = {
+		"\u00e9", "\u017e", "\u1ebf", "\u01b0", "\u03c9", "\u0444", "\u4e2d", "a\u0451",
+	};
+	static const char *const strangers[] = {
+		"", "q", "\u00df", "\u0131", "\u0390", "\u10d0", "\U0001f600", "\x8f", "\xd1",
+	};
+	size_t count = sizeof(strangers) / sizeof(*strangers);
+
+	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
+		for (size_t n = 1; n <= 80; n++)
+			for (size_t at = 0; at <= n; at++) {
+				const char *stranger = strangers[(at + n) % count];
+
+				length = 0;
+				for (size_t before = 0; before < at; before++)
+					add_bytes(scripts[i], strlen(scripts[i]));
+				add_bytes(stranger, strlen(stranger));
+				for (size_t after = at; after < n; after++)
+					add_bytes(scripts[i], strlen(scripts[i]));
+				check(_i);
+			}
+}
+END_TEST
+
 /* Every short malformed sequence of these bytes, at every place of a block. */
 START_TEST(test_malformed)
 {
@@ -267,6 +294,7 @@ int main(void)
 	const struct unit_row rows[] = {
 		UNIT_LOOP("every character", test_every_code_point, 0, supported_count),
 		UNIT_LOOP("every character", test_every_place, 0, supported_count),
+		UNIT_LOOP("every character", test_short_texts, 0, supported_count),
 		UNIT_LOOP("malformed", test_malformed, 0, supported_count),
 		UNIT_LOOP("random", test_random_text, 0, supported_count),
 		UNIT_LOOP("random", test_long_text, 0, supported_count),

@@ -7,9 +7,9 @@
  * usage: bench-text DIRECTORY [--size=BYTES]... [--rounds=N] [--only=SUBJECT]... [--corpus=NAME]...
  *
  * For each corpus in DIRECTORY (a file NAME.txt each) and size, every subject maps pieces of that
- * size, one after the other out of a text of 256 MiB (the corpus again and again), into the same
- * memory. The subjects take turns, ROUNDS times; printed are medians, in tab-separated columns:
- * size, corpus, subject, GB/s of input, nanoseconds for a piece.
+ * size, one after the other out of a text of 256 MiB (the corpus again and again; short ones
+ * out of 1 MiB), into the same memory. The subjects take turns, ROUNDS times; printed are
+ * medians, in tab-separated columns: size, corpus, subject, GB/s of input, nanoseconds for a piece.
  *
  * Not its job: whether the answers are right (tests/unit).
  */
@@ -34,12 +34,20 @@
 #include <glib.h>
 #endif
 
+#include "text/upper-short.h"
 #include "text/upper-version.h"
 
 #define TEXT_SIZE  ((size_t)256 << 20)
 #define SAMPLE_NS  10e6
 #define ROUNDS_MAX 101
 #define NAMES_MAX  15
+
+/* Short pieces come out of a text that the second cache holds: it has just been received. */
+#define SHORT_MAX  4096
+#define SHORT_TEXT ((size_t)1 << 20)
+
+/* Pieces of a text: a short one in pieces of 16 bytes, less a character. */
+#define PIECES_MAX (SHORT_TEXT / 12)
 
 struct subject {
 	const char *name;
@@ -89,11 +97,16 @@ static size_t run_copy(const struct subject *subject, const char *in, size_t len
 	return length;
 }
 
+/* As upper_feed() and upper_finish() do it, but by the version given. */
 static size_t run_upper(const struct subject *subject, const char *in, size_t length, char *out)
 {
 	struct upper upper = {0};
-	size_t written = upper_feed_by(subject->version, &upper, in, length, out);
+	size_t written;
 
+	if (length <= UPPER_SHORT_MAX && upper_short(in, length, out))
+		written = length;
+	else
+		written = upper_feed_by(subject->version, &upper, in, length, out);
 	return written + upper_finish(&upper, out + written);
 }
 
@@ -187,45 +200,55 @@ static double now(void)
 	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* The next piece of about size bytes, cut before a character. */
-static size_t piece_length(const char *text, size_t at, size_t size)
-{
-	size_t length = size;
+/* How long each piece of the text is: about size bytes, cut before a character. To find out while
+ * measuring would cost more than a short piece does. */
+static struct {
+	uint32_t lengths[PIECES_MAX];
+	size_t n;
+} pieces;
 
-	if (at + length >= TEXT_SIZE)
-		return 0;
-	while (length > 1 && ((unsigned char)text[at + length] & 0xc0) == 0x80)
-		length--;
-	return length;
+static void cut_text(const char *text, size_t size)
+{
+	size_t at = 0, end = size < SHORT_MAX ? SHORT_TEXT : TEXT_SIZE;
+
+	for (pieces.n = 0; at + size < end && pieces.n < PIECES_MAX; pieces.n++) {
+		size_t length = size;
+
+		while (length > 1 && ((unsigned char)text[at + length] & 0xc0) == 0x80)
+			length--;
+		pieces.lengths[pieces.n] = (uint32_t)length;
+		at += length;
+	}
 }
+
+/* Where a subject is in the text. */
+struct place {
+	size_t piece, at;
+};
 
 /* What came out is read a little, so that no call can be left out. */
 static volatile size_t sink;
 
-static void sample(struct subject *subject, int round, const char *text, size_t size, char *out,
-		   size_t *at)
+static void sample(struct subject *subject, int round, const char *text, char *out,
+		   struct place *place)
 {
 	double begin = now(), end;
-	size_t bytes = 0, pieces = 0;
+	size_t bytes = 0, done = 0;
 
 	do {
-		for (size_t done = 0; done < 65536 || done == 0;) {
-			size_t length = piece_length(text, *at, size);
+		for (size_t until = bytes + 65536; bytes < until; done++) {
+			size_t length = pieces.lengths[place->piece];
 
-			if (length == 0) {
-				*at = 0;
-				continue;
-			}
-			sink += subject->run(subject, text + *at, length, out);
-			*at += length;
-			done += length;
+			sink += subject->run(subject, text + place->at, length, out);
 			bytes += length;
-			pieces++;
+			place->at += length;
+			if (++place->piece == pieces.n)
+				*place = (struct place){0};
 		}
 		end = now();
 	} while (end - begin < SAMPLE_NS * 1e-9);
 	subject->seconds_per_byte[round] = (end - begin) / (double)bytes;
-	subject->seconds_per_piece[round] = (end - begin) / (double)pieces;
+	subject->seconds_per_piece[round] = (end - begin) / (double)done;
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -261,12 +284,14 @@ static bool is_wanted(const struct subject *subject, const char *corpus, const c
 static void bench(const char *corpus, const char *text, size_t size, int rounds,
 		  const char *const *only, char *out)
 {
-	size_t n = count_subjects(), at[16] = {0};
+	size_t n = count_subjects();
+	struct place places[16] = {0};
 
+	cut_text(text, size);
 	for (int round = 0; round < rounds; round++)
 		for (size_t i = 0; i < n; i++)
 			if (is_wanted(&subjects[i], corpus, only))
-				sample(&subjects[i], round, text, size, out, &at[i]);
+				sample(&subjects[i], round, text, out, &places[i]);
 	for (size_t i = 0; i < n; i++)
 		if (is_wanted(&subjects[i], corpus, only))
 			printf("%zu\t%s\t%s\t%.3f\t%.1f\n", size, corpus, subjects[i].name,
