@@ -281,7 +281,7 @@ int __wrap_sd_event_get_exit_code(sd_event *event, int *ret_code)
 /* ─── around it ─── */
 
 /* Nobody reads the log here, but for its lines of connections. */
-void __wrap_report(int priority, const char *format, ...);
+void __wrap_report(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void __wrap_report(int priority, const char *format, ...)
 {
 	char line[2048];

@@ -154,9 +154,8 @@ START_TEST(has_levels)
 		begin(true, LOG_ERR + _i);
 		ck_assert_int_eq(log_is_on(kinds[i]), i <= _i);
 		say(kinds[i]);
-		snprintf(expected, sizeof(expected), i <= _i ? "<%d>7 times a\\x0ab\n" : "",
-			 LOG_ERR + i);
-		ck_assert_str_eq(end(), expected);
+		snprintf(expected, sizeof(expected), "<%d>7 times a\\x0ab\n", LOG_ERR + i);
+		ck_assert_str_eq(end(), i <= _i ? expected : "");
 	}
 }
 END_TEST

@@ -241,7 +241,8 @@ START_TEST(refuses_what_is_no_connection)
 	fds[1] = make("abc", 3, SEALS);
 	fds[2] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	fds[3] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(fds[3], &(struct sockaddr){AF_UNIX}, sizeof(sa_family_t)), 0);
+	ck_assert_int_eq(
+		bind(fds[3], &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t)), 0);
 	ck_assert_int_eq(listen(fds[3], 1), 0);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		ck_assert_int_eq(streams_restore(&rig.streams, fds[i], -1), -EBADMSG);
