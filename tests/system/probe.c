@@ -267,10 +267,10 @@ static int try_processes(const char *number)
 	return 0;
 }
 
-/* So many MiB. */
+/* More than so many MiB, as "64M". */
 static int try_memory(const char *number)
 {
-	size_t size = (size_t)atoi(number) << 20;
+	size_t size = (size_t)(atoi(number) + 1) << 20;
 	char *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (bytes == MAP_FAILED)

@@ -119,7 +119,8 @@ class Calls(machine.MachineTest):
 
     def streams(self):
         """Served, refused and drained; with workers, over AF_UNIX too, watched, and asked how it goes."""
-        self.trace(TCP, "/usr/sbin/uppercased --workers=3 --connections-max=8 --drain-timeout=100ms",
+        self.trace(TCP, "/usr/sbin/uppercased --workers=3 --connections-max=8 --drain-timeout=100ms "
+                   "--log-level=info",
                    "WatchdogSec=500ms", f"ListenStream={STREAM}")
         self.assertEqual(converse(connect("127.0.0.1", 12000), b"a" * 3000000), b"A" * 3000000)
         with socket.socket(socket.AF_UNIX) as connection:
@@ -133,7 +134,7 @@ class Calls(machine.MachineTest):
         with connect("::1", 12000) as refused:
             self.assertEqual(refused.recv(1), b"")
         os.kill(int(show(TCP, "MainPID")), signal.SIGUSR1)
-        self.see("uppercased", r"(?m)^write\(2, .*Connections: 8 open")
+        self.see("uppercased", r"Connections: 8 o")
         run("systemctl", "reload", TCP)
         self.see("uppercased", "WATCHDOG=1")
         run("systemctl", "stop", TCP)

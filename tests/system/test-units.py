@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The units under a real systemd: activated by the first request, over every transport, hardened."""
 
+import socket
 import time
 
 import machine
@@ -153,6 +154,87 @@ class Handlers(Askers):
         self.ask_over_tcp()
         run("systemctl", "start", "uppercase-tcp.socket")
         self.ask_over_tcp()
+
+
+class Sockets(machine.MachineTest):
+    """What the socket units say, line by line, where no other test would miss it."""
+
+    def names_handed_over(self, service):
+        run("systemctl", "start", service)
+        with open(f"/proc/{show(service, 'MainPID')}/environ") as environ:
+            return dict(row.split("=", 1) for row in environ.read().rstrip("\0").split("\0"))["LISTEN_FDNAMES"]
+
+    def test_descriptor_names(self):
+        for name in "tcp", "udp":
+            self.assertEqual(self.names_handed_over(f"uppercase-{name}.service"), name)
+
+    def test_backlog(self):
+        for name in "tcp", "inetd":
+            run("systemctl", "start", f"uppercase-{name}.socket")
+            listening = run("ss", "--no-header", "--tcp", "--listening", "--numeric", "sport = :12000").split()
+            self.assertEqual(listening[2], "4096", name)
+
+    def test_address_that_comes_later(self):
+        for name, kind in ("tcp", "Stream"), ("udp", "Datagram"), ("inetd", "Stream"):
+            unit = f"uppercase-{name}.socket"
+            lines = ["[Socket]", f"Listen{kind}=", f"Listen{kind}=192.0.2.7:12000"]
+            for more, result in (["FreeBind=no"], "resources"), ([], "success"):
+                self.configure(unit, *lines, *more)
+                run("systemctl", "restart", unit, check=False)
+                self.assertEqual(show(unit, "Result"), result, unit)
+            run("systemctl", "stop", unit)
+
+    def test_port_is_shared(self):
+        """What systemd is about to close does not occupy it for the next socket."""
+        for name, kind in ("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM):
+            run("systemctl", "start", f"uppercase-{name}.socket")
+            with socket.socket(socket.AF_INET6, kind) as other:
+                with self.assertRaises(OSError):
+                    other.bind(("::", 12000))
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                other.bind(("::", 12000))
+
+    def test_poll_limit(self):
+        """systemd 255 and newer slow every socket down, unless it is told not to."""
+        for unit in machine.SOCKETS:
+            self.assertNotIn(show(unit, "PollLimitIntervalUSec"), ["0", "infinity"])
+            self.assertEqual(show(unit, "TriggerLimitIntervalUSec"), "0")
+
+    def test_most_connections(self):
+        """Who is above the limits is closed at once, whoever comes from elsewhere served, and again later."""
+        self.configure("uppercase-inetd.socket", "[Socket]", "MaxConnections=4", "MaxConnectionsPerSource=3")
+        run("systemctl", "start", "uppercase-inetd.socket")
+        open_ones = [self.served("127.0.0.1") for _ in range(3)]
+        self.assertIsNone(self.served("127.0.0.1"))
+        open_ones.append(self.served("127.0.0.2"))
+        self.assertIsNone(self.served("127.0.0.3"))
+        for connection in open_ones:
+            connection.close()
+        support.until(lambda: show("uppercase-inetd.socket", "NConnections") == "0", "the end of all")
+        self.served("127.0.0.1").close()
+
+    def test_failed_ones_do_not_count(self):
+        self.configure("uppercase-inetd.socket", "[Socket]", "MaxConnectionsPerSource=2")
+        self.configure("uppercase-inetd@.service", "[Service]", "ExecStart=",
+                       "ExecStart=/usr/bin/uppercase --framing=length")
+        run("systemctl", "start", "uppercase-inetd.socket")
+        for _ in range(5):
+            self.assertEqual(support.converse(support.connect("127.0.0.1", 12000), b"cut"), b"")
+            support.until(lambda: show("uppercase-inetd.socket", "NConnections") == "0", "the end of it")
+        self.assertEqual(show("uppercase-inetd.socket", "NAccepted"), "5")
+        self.assertEqual(show("uppercase-inetd.socket", "NRefused"), "0")
+
+    def served(self, source):
+        """A connection that is served, or None if it was closed."""
+        connection = socket.create_connection(("127.0.0.1", 12000), support.PATIENCE, (source, 0))
+        try:
+            connection.sendall(b"a")
+            if connection.recv(1) == b"A":
+                return connection
+        except ConnectionError:
+            pass
+        connection.close()
+        return None
 
 
 class Files(machine.MachineTest):
