@@ -40,14 +40,18 @@ class Store(machine.MachineTest):
         self.assertEqual(read_exactly(connection, 1), b"A")
         return connection
 
+    def spoil(self, connections):
+        """The next process damages what these connections left in the store; returns how to end that."""
+        ports = [f"{damage}={connection.getsockname()[1]}" for damage, connection in connections.items()]
+        return self.configure(SERVICE, "[Service]", "ExecStart=", f"ExecStart={SPOILER} {' '.join(ports)}",
+                              "RootDirectory=", "BindReadOnlyPaths=", "SystemCallFilter=")
+
     def test_damaged_states(self):
         run("systemctl", "start", "uppercase-tcp.socket")
         silent = connect("127.0.0.1", 12000)
         connections = {damage: self.begin() for damage in damages()}
-        ports = [f"{damage}={connection.getsockname()[1]}" for damage, connection in connections.items()]
 
-        spoilt = self.configure(SERVICE, "[Service]", "ExecStart=", f"ExecStart={SPOILER} {' '.join(ports)}",
-                                "RootDirectory=", "BindReadOnlyPaths=", "SystemCallFilter=")
+        spoilt = self.spoil(connections)
         run("systemctl", "restart", SERVICE)
         spoilt()
         run("systemctl", "restart", SERVICE)
@@ -71,9 +75,8 @@ class Store(machine.MachineTest):
         """Whatever was in it, nothing stays for the processes after the next."""
         run("systemctl", "start", "uppercase-tcp.socket")
         connection = self.begin()
-        spoilt = self.configure(SERVICE, "[Service]", "ExecStart=",
-                                f"ExecStart={SPOILER} no-seals={connection.getsockname()[1]}",
-                                "RootDirectory=", "BindReadOnlyPaths=", "SystemCallFilter=")
+
+        spoilt = self.spoil({"no-seals": connection})
         run("systemctl", "restart", SERVICE)
         self.assertEqual(show(SERVICE, "NFileDescriptorStore"), "4")
         spoilt()
