@@ -98,6 +98,26 @@ class Datagrams(DatagramTest):
             names, values = [line.split() for line in snmp if line.startswith("Udp:")]
         self.assertEqual(dict(zip(names, values))["InCsumErrors"], "10")
 
+    def test_rate(self):
+        """By default loopback is spared: who measures there is not slowed down. A limit that is given is
+        for everybody; another source has its own."""
+        requests = 3 * 1000
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(support.PATIENCE)
+            asking.connect(("127.0.0.1", self.port))
+            for _ in range(requests):
+                asking.send(b"again")
+                self.assertEqual(asking.recv(100), b"AGAIN")
+        self.assertEqual(self.counted(r"datagram-rate (\d+)"), 0)
+
+        port = support.free_port()
+        self.port, self.daemon = port, self.start_daemon(f"--listen-datagram={port}", "--datagram-rate=1")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            for _ in range(20):
+                asking.sendto(b"again", ("127.0.0.1", port))
+            self.assertEqual(ask_datagram("127.0.0.1", port, b"mine", ("127.0.0.2", 0)), b"MINE")
+        self.assertGreaterEqual(self.counted(r"datagram-rate (\d+)"), 10)
+
     def test_asker_that_is_gone(self):
         """The answer meets a closed port: the ICMP error that comes back ends nothing."""
         for _ in range(10):

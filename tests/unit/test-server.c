@@ -871,40 +871,71 @@ START_TEST(accepts_again)
 }
 END_TEST
 
-static unsigned long count_wakeups(const struct daemon *daemon)
+/* How often a thread was put to work, or taken from it, which is what one meets that never sleeps.
+ */
+static unsigned long count_switches(pid_t process, const char *thread)
 {
+	unsigned long voluntary = 0, involuntary = 0;
 	char path[64], line[256];
-	unsigned long count = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)daemon->pid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%.20s/status", (int)process, thread);
 	file = fopen(path, "re");
 	ck_assert_ptr_nonnull(file);
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "voluntary_ctxt_switches: %lu", &count) == 1)
-			break;
+	while (fgets(line, sizeof(line), file)) {
+		(void)sscanf(line, "voluntary_ctxt_switches: %lu", &voluntary);
+		(void)sscanf(line, "nonvoluntary_ctxt_switches: %lu", &involuntary);
+	}
 	fclose(file);
-	ck_assert_uint_gt(count, 0);
+	ck_assert_uint_gt(voluntary, 0);
+	return voluntary + involuntary;
+}
+
+/* Of all its threads. */
+static unsigned long count_wakeups(const struct daemon *daemon)
+{
+	unsigned long count = 0;
+	struct dirent *thread;
+	char path[64];
+	DIR *threads;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)daemon->pid);
+	threads = opendir(path);
+	ck_assert_ptr_nonnull(threads);
+	while ((thread = readdir(threads)))
+		if (thread->d_name[0] != '.')
+			count += count_switches(daemon->pid, thread->d_name);
+	closedir(threads);
 	return count;
 }
 
-/* With an idle connection, timeouts far away and a manager that was told: it sleeps. */
+/* With an idle connection, timeouts far away and a manager that was told: it sleeps, also after
+ * more datagrams than it reads at once. */
 START_TEST(sleeps_while_idle)
 {
+	enum { DATAGRAMS = 100 };
 	struct daemon daemon;
 	unsigned long before;
-	int fd;
+	int fd, busy = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	daemon_prepare(&daemon);
+	daemon.options.workers = (unsigned)_i;
 	daemon.options.idle_timeout = 3600000 * MSEC;
 	daemon.options.exit_idle_time = 3600000 * MSEC;
+	ck_assert_int_eq(connect(busy, &daemon.datagram.any, daemon.datagram.length), 0);
+	for (int i = 0; i < DATAGRAMS; i++)
+		ask(busy, "x");
 	daemon_start(&daemon);
+	for (int i = 0; i < DATAGRAMS; i++)
+		hear(busy, "X");
 	fd = converse(&daemon);
-	expect_notice(&daemon, "STATUS=Connections: 1 open");
+	expect_notice(&daemon, "STATUS=Connections: 1 open, 1 served, 0 refused. "
+			       "Datagrams: 100 answered");
 	(void)has_ended(&daemon, 50);
 	before = count_wakeups(&daemon);
 	ck_assert(!has_ended(&daemon, 1000));
 	ck_assert_uint_eq(count_wakeups(&daemon), before);
+	close(busy);
 	close(fd);
 	daemon_stop(&daemon);
 }
@@ -984,7 +1015,7 @@ int main(void)
 		UNIT_ONCE("idle", serves_what_waits_before_it_is_idle),
 		UNIT_ONCE("idle", closes_the_silent),
 		UNIT_LOOP("idle", ends_with_its_only_conversation, 0, 2),
-		UNIT_ONCE("idle", sleeps_while_idle),
+		UNIT_LOOP("idle", sleeps_while_idle, 1, 3),
 		UNIT_LOOP_UNLESS(no_limit, "limits", accepts_again, 0, 1),
 		UNIT_ONCE("workers", works_in_threads),
 		UNIT_ONCE("workers", a_worker_that_fails_is_the_end),
