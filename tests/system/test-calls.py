@@ -140,9 +140,8 @@ class Calls(machine.MachineTest):
         run("systemctl", "stop", TCP)
 
     def restart(self):
-        """Connections in every state go through the store; then descriptors run out, then it is idle."""
-        self.trace(TCP, "/usr/sbin/uppercased --framing=line --message-max=8M --exit-idle-time=200ms",
-                   "LimitNOFILE=32")
+        """Connections in every state go through the store."""
+        self.trace(TCP, "/usr/sbin/uppercased --framing=line --message-max=8M")
         with connect("127.0.0.1", 12000) as idle, connect("127.0.0.1", 12000) as cut, \
              connect("127.0.0.1", 12000) as slow:
             text = b"a" * 200 + b"\n"
@@ -161,6 +160,13 @@ class Calls(machine.MachineTest):
             self.assertEqual(converse(cut, b"def\n"), b"ABCDEF\n")
             self.assertEqual(len(converse(slow, b"")), sent)
             self.assertEqual(converse(idle, b"a" * 4000000 + b"\n"), b"A" * 4000000 + b"\n")
+
+    def crowd(self):
+        """Descriptors run out; then it is idle.
+
+        Not with connections on their way to the store: what other containers' daemons, the same user to the
+        kernel, have on theirs counts against that limit, too (ETOOMANYREFS of unix(7))."""
+        self.trace(TCP, "/usr/sbin/uppercased --framing=line --exit-idle-time=200ms", "LimitNOFILE=32")
         crowd = [connect("127.0.0.1", 12000) for _ in range(40)]
         self.see("uppercased", r"(?m)^accept4\(.* EMFILE")
         for connection in crowd:
@@ -202,7 +208,7 @@ class Calls(machine.MachineTest):
         self.see("uppercased", r"(?m)^write\(2, .*workers")
 
     def test_daemon(self):
-        for path in self.streams, self.restart, self.datagrams, self.failure:
+        for path in self.streams, self.restart, self.crowd, self.datagrams, self.failure:
             with self.subTest(path.__name__):
                 path()
         self.judge("uppercased", "daemon")
