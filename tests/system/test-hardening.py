@@ -9,25 +9,16 @@ and a line that is not in the table fails the test.
 Not its job: whether the programs work under all of it (every other test in a container).
 """
 
-import os
 import re
-import shutil
 import socket
 import typing
 
 import machine
+import probes
 import support
 from machine import run, show
 
-RESULTS = "/run/probe"
-ROOT_COPY = "/usr/local/bin/probe-root"
 UNITS = ["uppercase-tcp.service", "uppercase-udp.service", "uppercase-inetd@.service"]
-
-# How the program is started and ended, not what it may do.
-STARTS = re.compile("Type|Exec.*|Restart.*|WatchdogSec|SuccessExitStatus|FileDescriptorStoreMax|Timeout.*|Standard.*")
-# Beside those: what gives (a /proc and a /dev in the empty root) and whom it concerns.
-FORBIDS_NOTHING = re.compile(STARTS.pattern + "|MountAPIVFS|RootDirectoryStartOnly")
-
 
 class Row(typing.NamedTuple):
     setting: str
@@ -46,7 +37,7 @@ TABLE = [
     # Privilege
     Row("DynamicUser", "signal=1", "EPERM"),
     Row("CapabilityBoundingSet", "chroot", "EPERM"),
-    Row("NoNewPrivileges", f"become-root={ROOT_COPY}", "EPERM", ("User=nobody",)),
+    Row("NoNewPrivileges", f"become-root={probes.ROOT_COPY}", "EPERM", ("User=nobody",)),
     Row("PrivateUsers", "chown=12345", "EINVAL"),
     Row("RestrictSUIDSGID", "set-id", "EPERM"),
     Row("KeyringMode", "key=_uid.0", "ENOKEY", ("KeyringMode=shared",)),
@@ -93,60 +84,7 @@ ENDS = re.compile("become-root|foreign-call")
 
 def setUpModule():
     machine.install()
-    os.mkdir(RESULTS)
-    for folder in "/home", "/tmp", "/dev", "/usr/lib/modules":
-        os.makedirs(folder, exist_ok=True)
-        with open(folder + "/secret", "w"):
-            pass
-    os.mknod("/dev/other", 0o20666, os.makedev(10, 200))
-    shutil.copy("/probe", ROOT_COPY)
-    os.chmod(ROOT_COPY, 0o4755)
-    run("/probe", "leave=1")
-
-
-def settings_of(unit):
-    """[(setting, value)] of the installed service, in the order of its file."""
-    service = run("systemctl", "cat", unit.replace("@", "@x")).partition("[Service]")[2]
-    lines = service.partition("\n# /run/")[0].splitlines()  # drop-ins come behind it
-    return [tuple(line.split("=", 1)) for line in lines if re.match("[A-Z]", line)]
-
-
-class Probes:
-    """Units that each start the probe; all at once."""
-
-    def __init__(self):
-        self.attempts = {}
-
-    def add(self, attempts, lines):
-        """One unit more. Returns the name by which result() finds it."""
-        name = f"probe-{len(self.attempts)}.service"
-        self.attempts[name] = attempts
-        text = ["[Service]", "Type=oneshot", "BindReadOnlyPaths=/probe -" + ROOT_COPY,
-                f"StandardOutput=file:{RESULTS}/{name}", *lines, "ExecStart=/probe " + " ".join(attempts)]
-        with open(f"/run/systemd/system/{name}", "w") as file:
-            file.write("\n".join(text) + "\n")
-        return name
-
-    def run(self, *names):
-        run("systemctl", "daemon-reload")
-        run("systemctl", "start", *names, check=False)
-
-    def result(self, name, attempt):
-        """What became of it: "ok", an error's name, or how the process ended instead."""
-        with open(f"{RESULTS}/{name}") as file:
-            results = dict(line.split() for line in file)
-        outcome = results.get(attempt) or results.get("is-root")
-        if attempt.startswith("leave=") and outcome == "ok":  # and was it still there when the unit had ended?
-            outcome = run("/probe", attempt.replace("leave", "segment")).split()[1]
-        return outcome or f"{show(name, 'Result')} {show(name, 'ExecMainStatus')}"
-
-    def remove(self):
-        for name in self.attempts:
-            os.unlink(f"/run/systemd/system/{name}")
-        shutil.rmtree(RESULTS)
-        os.mkdir(RESULTS)
-        run("systemctl", "daemon-reload")
-        run("systemctl", "reset-failed")
+    probes.prepare()
 
 
 def controllers():
@@ -158,16 +96,16 @@ class Hardening(machine.MachineTest):
 
     def setUp(self):
         super().setUp()
-        self.probes = Probes()
+        self.probes = probes.Probes()
         self.addCleanup(self.probes.remove)
         self.addCleanup(socket.create_server(("127.0.0.1", 12345)).close)
 
     def cases(self, unit):
         """[(row, its line, all lines that it takes)] of what a unit says."""
         rows = {row.setting: row for row in TABLE}
-        settings = settings_of(unit)
+        settings = probes.settings_of(unit)
         for setting, value in settings:
-            if not FORBIDS_NOTHING.fullmatch(setting):
+            if not probes.FORBIDS_NOTHING.fullmatch(setting):
                 self.assertTrue(setting in rows, f"{unit}: what {setting}= forbids is not in the table")
         values = dict(settings)
         return [(row._replace(attempt=row.attempt.format(value=values[row.setting])),
@@ -210,7 +148,7 @@ class Hardening(machine.MachineTest):
     def test_all_of_them(self):
         """Nothing that the lines forbid is possible in any of the units."""
         for unit in UNITS:
-            lines = ["=".join(pair) for pair in settings_of(unit) if not STARTS.fullmatch(pair[0])]
+            lines = ["=".join(pair) for pair in probes.settings_of(unit) if not probes.STARTS.fullmatch(pair[0])]
             attempts = [row.attempt for row, _, _ in self.cases(unit) if row.missing not in ("pids", "memory")]
             ending = [attempt for attempt in attempts if ENDS.match(attempt)]
             together = [attempt for attempt in attempts if attempt not in ending]
