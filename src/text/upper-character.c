@@ -157,6 +157,69 @@ bool upper_changes(const unsigned char *in, const unsigned char *end)
 	       upper_change[upper_block[code_point >> 6]][code_point & 0x3f] != 0;
 }
 
+/*
+ * One character after the other without a branch on how long they are or whether they change: in
+ * text that makes it worth coming here, nobody could guess. A character is four bytes as one
+ * number, of which so many count:
+ *
+ *     0xd18f2061   form 2: of 16 bits, 110xxxxx 10xxxxxx   ->   U+044F
+ *     delta of U+044F: -32                                 ->   U+042F, also two bytes
+ *     0xd0af....   two bytes of the four stored count
+ */
+static const struct form {
+	uint32_t marks, mark_bits; /* what tells leads and trails, and where they have it */
+	uint32_t last;             /* the bits that its last byte has for the code point */
+	uint32_t least;            /* those below are not to be written so (table 3-7) */
+} forms[] = {
+	[1] = {0x00000000, 0x00000080, 0x7f, 0x00},
+	[2] = {0x0000c080, 0x0000e0c0, 0x3f, 0x80},
+	[3] = {0x00e08080, 0x00f0c0c0, 0x3f, 0x800},
+	[4] = {0xf0808080, 0xf8c0c0c0, 0x3f, 0x10000},
+};
+
+/* By the upper five bits of a first byte. */
+static const unsigned char form_of[32] = {
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* ASCII */
+	1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 1,
+};
+
+static inline uint32_t load_four(const unsigned char *in, size_t left)
+{
+	unsigned char four[4] = {0};
+
+	if (left >= sizeof(four))
+		memcpy(four, in, sizeof(four));
+	else
+		memcpy(four, in, left);
+	return (uint32_t)four[0] << 24 | (uint32_t)four[1] << 16 | (uint32_t)four[2] << 8 | four[3];
+}
+
+static inline void store_four(unsigned char *out, uint32_t bytes)
+{
+	out[0] = (unsigned char)(bytes >> 24);
+	out[1] = (unsigned char)(bytes >> 16);
+	out[2] = (unsigned char)(bytes >> 8);
+	out[3] = (unsigned char)bytes;
+}
+
+/* Without the marks: six bits of each byte, of the first one up to seven. */
+static inline uint32_t gather(uint32_t bytes, const struct form *form)
+{
+	return (bytes & form->last) | (bytes >> 2 & 0xfc0) | (bytes >> 4 & 0x3f000) |
+	       (bytes >> 6 & 0x1c0000);
+}
+
+static inline uint32_t spread(uint32_t code_point, const struct form *form)
+{
+	return (code_point & form->last) | (code_point & 0xfc0 & ~form->last) << 2 |
+	       (code_point & 0x3f000) << 4 | (code_point & 0x1c0000) << 6;
+}
+
+static inline size_t encoded_length(uint32_t code_point)
+{
+	return 1 + (code_point >= 0x80) + (code_point >= 0x800) + (code_point >= 0x10000);
+}
+
 size_t upper_map_characters(const unsigned char **in, const unsigned char *until,
 			    const unsigned char *end, unsigned char *out)
 {
@@ -164,29 +227,25 @@ size_t upper_map_characters(const unsigned char **in, const unsigned char *until
 	unsigned char *to = out;
 
 	while (from < until) {
-		size_t length = apparent_length(from, (size_t)(end - from));
+		uint32_t four = load_four(from, (size_t)(end - from));
+		size_t length = form_of[four >> 27];
+		const struct form *form = &forms[length];
+		uint32_t bytes = four >> (32 - 8 * length), code_point, known, mapped;
+		unsigned int change;
 
-		uint32_t code_point;
-		size_t written;
-
-		if (length == 1) {
-			unsigned char byte = *from++;
-
-			/* No branch: letters and others take turns as they like. */
-			*to++ = (unsigned char)(byte - ((unsigned char)(byte - 'a') < 26) * 0x20);
+		code_point = gather(bytes ^ form->marks, form);
+		if ((bytes & form->mark_bits) != form->marks || code_point < form->least) {
+			*to++ = *from++;
 			continue;
 		}
-		code_point = length == 2   ? (from[0] & 0x1fu) << 6 | (from[1] & 0x3f)
-			     : length == 3 ? decode(from, 3)
-					   : decode(from, 4);
-		written = map_code_point(code_point, to);
-		/* Overlong ones are malformed, which changes nothing about those that pass. */
-		if (written == 0 || !second_fits(from[0], from[1])) {
-			memcpy(to, from, length);
-			written = length;
-		}
+		known = code_point & -(uint32_t)(code_point < UPPER_CODE_POINTS);
+		change = upper_change[upper_block[known >> 6]][known & 0x3f];
+		mapped = code_point + (uint32_t)upper_delta[change <= UPPER_DELTAS ? change : 0];
+		store_four(to, (spread(mapped, form) | form->marks) << (32 - 8 * length));
 		from += length;
-		to += written;
+		if (change > UPPER_DELTAS || encoded_length(mapped) != length)
+			length = map_code_point(code_point, to);
+		to += length;
 	}
 	*in = from;
 	return (size_t)(to - out);

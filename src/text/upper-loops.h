@@ -55,8 +55,10 @@
 #define PREFETCH_FAR  4096
 #define PREFETCH_NEAR 768
 
-/* Where foreign characters are closer than this, 64 bytes are mapped one by one. */
-#define DENSE 16
+/* Where foreign characters are closer than this, so many bytes are mapped one by one: the wider a
+ * block, the sooner it pays to go back to it. */
+#define DENSE     16
+#define DENSE_RUN (1024 / BLOCK)
 
 /* So many characters of a block are looked at that a loop is not sure about. */
 #define MAYBE_FOREIGN 4
@@ -225,7 +227,7 @@ INLINE void step_all(struct text *t, const struct window *w, size_t n)
 		n = (size_t)__builtin_ctzll(found);
 	store_first(t, n, out, dropped, dropped);
 	if (found) {
-		until = t->in + (n < DENSE && t->end - t->in > 64 ? 64 : 1);
+		until = t->in + (n < DENSE && t->end - t->in > DENSE_RUN ? DENSE_RUN : 1);
 		t->out += upper_map_characters(&t->in, until, t->end, t->out);
 	}
 }
@@ -402,6 +404,8 @@ INLINE struct text run_ascii_edge(struct text t)
  * to where its character begins. So far a byte has become a byte. */
 INLINE struct text run_within(struct text t, unsigned int scripts)
 {
+	const unsigned char *from = t.in;
+
 	for (;;) {
 		size_t left = (size_t)(t.end - t.in), step = left;
 		struct window w = load_within(&t);
@@ -417,7 +421,7 @@ INLINE struct text run_within(struct text t, unsigned int scripts)
 		if (left <= BLOCK)
 			return t;
 	}
-	for (; t.in > t.begin && (*t.in & 0xc0) == 0x80; t.in--)
+	for (; t.in > from && (*t.in & 0xc0) == 0x80; t.in--)
 		t.out--;
 	return t;
 }

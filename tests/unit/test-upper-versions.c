@@ -148,7 +148,8 @@ START_TEST(test_every_place)
 }
 END_TEST
 
-/* Short texts of every length in one script, with a stranger at each place, or none. */
+/* Short texts of every length in one script, behind ASCII or not, with a stranger at each place, or
+ * none. */
 START_TEST(test_short_texts)
 {
 	static const char *const scripts[] = {
@@ -165,6 +166,8 @@ START_TEST(test_short_texts)
 				const char *stranger = strangers[(at + n) % count];
 
 				length = 0;
+				for (size_t ascii = 0; ascii < n % 2 * 64; ascii++)
+					add_bytes("b", 1);
 				for (size_t before = 0; before < at; before++)
 					add_bytes(scripts[i], strlen(scripts[i]));
 				add_bytes(stranger, strlen(stranger));
