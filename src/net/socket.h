@@ -39,3 +39,7 @@ int socket_get_name(int fd, struct address *ret_address);
  * TCP_NODELAY): an answer must not wait until the one before it is acknowledged. Others need none.
  */
 void socket_send_at_once(int fd);
+
+/* Has the close of a TCP socket, or the last one of those who share it, be a reset: its peer is not
+ * to take it for a good end (socket(7) SO_LINGER). */
+void socket_end_by_reset(int fd);

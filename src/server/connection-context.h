@@ -11,8 +11,8 @@
 #include "exchange/exchange.h"
 #include "server/admission.h"
 #include "server/loop.h"
-#include "server/notify.h"
 #include "server/status.h"
+#include "server/store.h"
 #include "server/table.h"
 #include "util/parse.h"
 
@@ -26,7 +26,7 @@ struct connection_context {
 	const struct exchange_options *exchange;
 	struct status *status;
 	struct admission *admission; /* shared with other workers */
-	struct notify *notify;       /* the same: where connections are handed over */
+	struct store *store;         /* the same; NULL: none is ever stored */
 	uint64_t idle_timeout;       /* microseconds; PARSE_INFINITY: none */
 
 	char *request; /* owned: CONNECTION_READ_SIZE bytes */

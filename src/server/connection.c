@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "exchange/exchange-state.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -43,12 +44,33 @@ static void tell(const struct connection *connection, enum connection_end why)
 		record_log(connection->record, reason_of(connection, why));
 }
 
+bool connection_is_at_rest(const struct connection *connection)
+{
+	return exchange_state_is_fresh(&connection->exchange) && !connection->unsent &&
+	       !connection->input_ended && connection->state == CONNECTION_READING;
+}
+
+/* For the process after one that is killed: where a stored connection stands. */
+static void mark(const struct connection *connection, enum ledger_mark where)
+{
+	if (connection->slot > 0)
+		ledger_set(&connection->context->store->ledger, connection->slot, where);
+}
+
+static void mark_rest(const struct connection *connection)
+{
+	if (connection->slot > 0 && connection_is_at_rest(connection))
+		mark(connection, LEDGER_AT_REST);
+}
+
 static void release(struct connection *connection)
 {
 	struct connection_context *context = connection->context;
 
 	exchange_reset(&connection->exchange);
 	free(connection->unsent);
+	if (connection->slot > 0)
+		store_leave(context->store, connection->slot);
 	(void)close(connection->fd);
 	table_leave(&context->connections, &connection->entry);
 	status_count(&context->status->connections_open, UINT64_C(-1));
@@ -159,6 +181,8 @@ static void reply(struct connection *connection, const char *bytes, size_t lengt
 		(void)keep(connection, bytes + n, length - (size_t)n);
 	else if (exchange_is_done(&connection->exchange))
 		end(connection);
+	else
+		mark_rest(connection);
 }
 
 static void send_rest(struct connection *connection)
@@ -177,8 +201,8 @@ static void send_rest(struct connection *connection)
 	free(take_pointer(connection->unsent));
 	if (exchange_is_done(&connection->exchange))
 		end(connection);
-	else
-		(void)wait_for(connection, CONNECTION_READING);
+	else if (wait_for(connection, CONNECTION_READING))
+		mark_rest(connection);
 }
 
 /* Reads once: if there is more the loop comes back, after the others had their turn. */
@@ -195,12 +219,16 @@ static ssize_t receive(struct connection *connection, void *buffer)
 static void read_request(struct connection *connection)
 {
 	struct connection_context *context = connection->context;
-	ssize_t n = receive(connection, context->request);
 	size_t length;
+	ssize_t n;
 	int r;
 
-	if (n == -EAGAIN)
+	mark(connection, LEDGER_BUSY);
+	n = receive(connection, context->request);
+	if (n == -EAGAIN) {
+		mark_rest(connection);
 		return;
+	}
 	if (n < 0) {
 		fail(connection, (int)n);
 		return;
@@ -261,6 +289,7 @@ int connection_begin(struct connection_context *context, int fd, const struct ad
 			.context = context,
 			.place = place,
 			.fd = fd,
+			.is_shared = peer == NULL,
 			.has_record = has_record,
 		};
 		if (has_record)
@@ -270,6 +299,8 @@ int connection_begin(struct connection_context *context, int fd, const struct ad
 	}
 	if (r < 0) {
 		admission_leave(context->admission, place);
+		if (!peer)
+			(void)shutdown(fd, SHUT_RDWR);
 		(void)close(fd);
 		free(connection);
 		return r;
@@ -277,13 +308,15 @@ int connection_begin(struct connection_context *context, int fd, const struct ad
 	status_count(&context->status->connections_open, 1);
 	connection_context_expect(context, context->idle_timeout);
 	r = loop_add(context->loop, fd, EPOLLIN, &connection->source);
-	if (r < 0)
+	if (r < 0) {
+		if (!peer)
+			(void)shutdown(fd, SHUT_RDWR);
 		release(connection);
-	else
-		status_count(&context->status->connections_served, 1);
-	if (r >= 0 && ret_connection)
-		*ret_connection = connection;
-	return r;
+		return r;
+	}
+	status_count(&context->status->connections_served, 1);
+	*ret_connection = connection;
+	return 0;
 }
 
 int connection_resume(struct connection *connection, const struct exchange *exchange,
@@ -293,6 +326,7 @@ int connection_resume(struct connection *connection, const struct exchange *exch
 	connection->unsent = unsent;
 	connection->input_ended = input_ended;
 	connection->state = state;
+	mark(connection, connection_is_at_rest(connection) ? LEDGER_AT_REST : LEDGER_BUSY);
 	if (state == CONNECTION_LINGERING)
 		connection_context_expect(connection->context, CONNECTION_LINGER_USEC);
 	return loop_change(connection->context->loop, connection->fd, events_of(state),

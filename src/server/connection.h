@@ -37,12 +37,13 @@ struct connection {
 	struct loop_source source;
 	struct connection_context *context;
 	struct exchange exchange;
-	struct unsent *unsent;    /* owned; NULL if there is none */
-	uint64_t place;           /* in context->admission */
-	struct table_entry entry; /* in context->connections */
-	uint32_t last_activity;   /* milliseconds of loop->now, modulo 2^32 */
-	int fd;                   /* owned */
-	enum connection_state state : 8;
+	struct unsent *unsent;            /* owned; NULL if there is none */
+	uint64_t place;                   /* in context->admission */
+	struct table_entry entry;         /* in context->connections */
+	uint32_t last_activity;           /* milliseconds of loop->now, modulo 2^32 */
+	int fd;                           /* owned */
+	uint32_t slot : LEDGER_SLOT_BITS; /* in the ledger of context->store; 0: it is not stored */
+	enum connection_state state : 2;
 	bool input_ended : 1; /* the peer's: nothing can be unread */
 	bool is_shared : 1;   /* other descriptors, here or elsewhere, are the same socket */
 	bool is_refused : 1;  /* its last message was bad */
@@ -67,9 +68,9 @@ enum connection_end {
  * a reset, and take the answer along. */
 #define CONNECTION_LINGER_USEC UINT64_C(2000000)
 
-/* Begins a conversation with peer (NULL: whoever the kernel says) on fd, a non-blocking connected
- * socket, at a place of context->admission; both are taken over, whatever is returned.
- * ret_connection may be NULL. Returns 0, -ENOMEM, or a negative errno of epoll_ctl(2). */
+/* Begins a conversation with peer (NULL: whoever the kernel says; somebody else accepted it, and
+ * may share it) on fd, a non-blocking connected socket, at a place of context->admission; both are
+ * taken over, whatever is returned. Returns 0, -ENOMEM, or a negative errno of epoll_ctl(2). */
 int connection_begin(struct connection_context *context, int fd, const struct address *peer,
 		     uint64_t place, struct connection **ret_connection);
 
@@ -78,6 +79,10 @@ int connection_begin(struct connection_context *context, int fd, const struct ad
  */
 int connection_resume(struct connection *connection, const struct exchange *exchange,
 		      struct unsent *unsent, enum connection_state state, bool input_ended);
+
+/* True if it is in the middle of nothing: all that was read is answered, and all of that is sent.
+ */
+bool connection_is_at_rest(const struct connection *connection);
 
 /* Closes it at once and releases it. */
 void connection_close(struct connection *connection, enum connection_end why);

@@ -40,6 +40,7 @@ enum {
 	OPTION_EXIT_IDLE_TIME,
 	OPTION_DRAIN_TIMEOUT,
 	OPTION_LOG_LEVEL,
+	OPTION_PRESERVE,
 };
 
 static const struct option_row rows[] = {
@@ -68,6 +69,9 @@ static const struct option_row rows[] = {
 	{"log-level", OPTION_LOG_LEVEL, "LEVEL",
 	 "log err, warning, notice (the default), info: every\n"
 	 "connection, or debug: every refused datagram"},
+	{"preserve", OPTION_PRESERVE, "never|restart|always",
+	 "keep open connections for the next process: never,\n"
+	 "through a restart (default), or always, even when\nthis one is killed"},
 	EXCHANGE_OPTION_LAST_ROWS,
 };
 
@@ -143,6 +147,22 @@ static int take_per_source(struct server_options *server, struct options *option
 	return 0;
 }
 
+static int take_preserve(struct server_options *server, struct options *options)
+{
+	static const char *const names[] = {
+		[PRESERVE_NEVER] = "never",
+		[PRESERVE_RESTART] = "restart",
+		[PRESERVE_ALWAYS] = "always",
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(options->argument, names[i]) == 0) {
+			server->preserve = (enum preserve)i;
+			return 0;
+		}
+	return options_reject(options, "not never, restart or always");
+}
+
 static int take_option(struct options *options, int id, void *userdata)
 {
 	struct command_line *command_line = userdata;
@@ -180,6 +200,8 @@ static int take_option(struct options *options, int id, void *userdata)
 		if (command_line->log_level < 0)
 			return options_reject(options, "not err, warning, notice, info or debug");
 		return 0;
+	case OPTION_PRESERVE:
+		return take_preserve(server, options);
 	default:
 		return exchange_options_take(&server->exchange, options, id);
 	}
@@ -219,6 +241,7 @@ int main(int argc, char **argv)
 				.idle_timeout = IDLE_TIMEOUT_DEFAULT,
 				.exit_idle_time = PARSE_INFINITY,
 				.drain_timeout = DRAIN_TIMEOUT_DEFAULT,
+				.preserve = PRESERVE_RESTART,
 			},
 		.log_level = LOG_NOTICE,
 	};

@@ -29,6 +29,7 @@ struct server {
 	struct worker *workers; /* owned; the first is the main thread's */
 	unsigned count;
 	struct notify notify;
+	struct store store;
 	struct voice voice;
 	struct watchdog watchdog;
 	struct timer idle_timer, drain_timer;
@@ -194,8 +195,11 @@ static int on_news(sd_event_source *source, int fd, uint32_t events, void *userd
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *signal,
 			  void *userdata)
 {
+	struct server *server = userdata;
+
 	(void)source;
-	begin_draining(userdata, signal->ssi_signo == SIGUSR2);
+	begin_draining(server,
+		       signal->ssi_signo == SIGUSR2 && server->options->preserve != PRESERVE_NEVER);
 	return 0;
 }
 
@@ -287,7 +291,7 @@ static int make_workers(struct server *server)
 	server->common = (struct worker_options){
 		.exchange = options->exchange,
 		.admission = &server->admission,
-		.notify = &server->notify,
+		.store = &server->store,
 		.datagrams = {server->rate, !options->datagram_rate_is_set},
 		.idle_timeout = options->idle_timeout,
 	};
@@ -330,27 +334,32 @@ static unsigned rank_among_twins(const struct endpoints *endpoints, size_t i, un
 static void restore(struct server *server, struct endpoints *endpoints, size_t i)
 {
 	struct worker *worker = &server->workers[i % server->count];
-	struct store_entry entry;
-	int r = store_find(endpoints, i, &entry);
+	struct store_entry entry = {.slot = 0};
+	int r = store_find(&server->store, endpoints, i, &entry);
 
 	if (r == -ENOENT)
 		return;
 	if (r >= 0) {
 		endpoints->items[i].fd = -1;
-		r = worker_restore(worker, entry.fd, entry.state);
+		r = worker_restore(worker, &entry);
+	} else {
+		/* Part of an answer may be missing: this is not to look like its end. */
+		socket_end_by_reset(endpoints->items[i].fd);
 	}
+	if (r < 0 && entry.slot > 0)
+		store_forget(&server->store, endpoints->items[i].name);
 	if (r < 0)
 		status_refuse_connection(&worker->status, r == -EBADMSG  ? REFUSAL_STATE
 							  : r == -EUSERS ? REFUSAL_CONNECTIONS_MAX
 									 : REFUSAL_MEMORY);
 }
 
-/* What was stored is ours now. */
-static void empty_store(struct server *server, struct endpoints *endpoints)
+/* What was stored is ours now, or nobody's. */
+static void close_stored(struct server *server, struct endpoints *endpoints)
 {
+	store_settle(&server->store);
 	for (size_t i = 0; i < endpoints->count; i++)
 		if (endpoints->items[i].kind == ENDPOINT_STORED) {
-			store_forget(&server->notify, endpoints->items[i].name);
 			cleanup_close(&endpoints->items[i].fd);
 			endpoints->items[i].fd = -1;
 		}
@@ -384,6 +393,11 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 	*ret_what = "service manager";
 	if ((r = notify_open(&server->notify)) < 0)
 		return r;
+	*ret_what = "connection store";
+	if ((r = store_open(&server->store, &server->notify,
+			    server->options->preserve == PRESERVE_ALWAYS,
+			    server->options->connections_max, endpoints)) < 0)
+		return r;
 	*ret_what = "workers";
 	if ((r = make_workers(server)) < 0)
 		return r;
@@ -393,7 +407,7 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 	*ret_what = "sockets";
 	for (size_t i = 0; i < endpoints->count && r >= 0; i++)
 		r = serve_endpoint(server, endpoints, i);
-	empty_store(server, endpoints);
+	close_stored(server, endpoints);
 	if (r < 0)
 		return r;
 	*ret_what = "threads";
@@ -421,6 +435,7 @@ static void server_free(struct server *server)
 	rate_free(server->rate);
 	admission_free(&server->admission);
 	cleanup_close(&server->news_fd);
+	store_close(&server->store);
 	notify_close(&server->notify);
 }
 
@@ -428,7 +443,7 @@ int server_run(const struct server_options *options, struct endpoints *endpoints
 	       const char **ret_what)
 {
 	_cleanup_(server_free) struct server server = {
-		.options = options, .news_fd = -1, .notify.fd = -1};
+		.options = options, .news_fd = -1, .notify.fd = -1, .store.ledger.fd = -1};
 	int r = start(&server, endpoints, ret_what);
 
 	if (r < 0)

@@ -10,12 +10,21 @@
  *
  * While it drains the service manager is told to wait (EXTEND_TIMEOUT_USEC). SIGHUP reloads: what
  * was learned of sources is forgotten, nothing else changes. SIGUSR2 drains into the service
- * manager's store (store.h): the next process goes on with the connections. Not its job: the
- * command line (main.c), what is served, and by which thread (worker.h).
+ * manager's store (store.h): the next process goes on with the connections, unless they are never
+ * to be preserved. Not its job: the command line (main.c), what is served, and by which thread
+ * (worker.h).
  */
 
 #include "activation/endpoints.h"
 #include "exchange/exchange.h"
+
+/* What becomes of open connections when another process is to go on. */
+enum preserve {
+	PRESERVE_NEVER,
+	PRESERVE_RESTART, /* they are handed over when somebody asks for that */
+	PRESERVE_ALWAYS,  /* they are stored as they are accepted: for a process that is killed, too
+			   */
+};
 
 /* Times in microseconds, PARSE_INFINITY for none. */
 struct server_options {
@@ -28,6 +37,7 @@ struct server_options {
 	uint64_t idle_timeout;
 	uint64_t exit_idle_time;
 	uint64_t drain_timeout;
+	enum preserve preserve;
 };
 
 /* Serves the endpoints until it is told to end, or nothing is left to serve. They stay their

@@ -1,41 +1,23 @@
 /* SPDX-License-Identifier: ISC */
 #include "server/store.h"
 
-#include <stdatomic.h>
+#include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "server/connection.h"
 #include "server/stored.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
-#define IDLE  ENDPOINT_STORED_PREFIX "idle-"
-#define BUSY  ENDPOINT_STORED_PREFIX "busy-"
-#define STATE ENDPOINT_STORED_PREFIX "state-"
-
-static int put(struct notify *notify, const char *prefix, unsigned number, int fd)
-{
-	return notify_send(notify, NOTIFY_INSIST, fd, "FDSTORE=1\nFDNAME=%s%d-%u", prefix, getpid(),
-			   number);
-}
-
-int store_put(struct notify *notify, const struct connection *connection)
-{
-	static atomic_uint last_number;
-	unsigned number = atomic_fetch_add(&last_number, 1) + 1;
-	_cleanup_close_ int state = -1;
-	int r;
-
-	if (stored_is_needless(connection))
-		return put(notify, IDLE, number, connection->fd);
-	state = stored_write(connection);
-	if (state < 0)
-		return state;
-	r = put(notify, STATE, number, state);
-	return r < 0 ? r : put(notify, BUSY, number, connection->fd);
-}
+#define IDLE   ENDPOINT_STORED_PREFIX "idle-"
+#define BUSY   ENDPOINT_STORED_PREFIX "busy-"
+#define STATE  ENDPOINT_STORED_PREFIX "state-"
+#define KEPT   ENDPOINT_STORED_PREFIX "kept-"
+#define LEDGER ENDPOINT_STORED_PREFIX "ledger"
 
 /* The rest of name behind prefix, or NULL. */
 static const char *behind(const char *name, const char *prefix)
@@ -43,6 +25,84 @@ static const char *behind(const char *name, const char *prefix)
 	size_t length = strlen(prefix);
 
 	return strncmp(name, prefix, length) == 0 ? name + length : NULL;
+}
+
+static bool is_ledger(const struct endpoint *endpoint)
+{
+	return endpoint->kind == ENDPOINT_STORED && strcmp(endpoint->name, LEDGER) == 0;
+}
+
+/* The slot that a name tells, which may be any number; 0: it tells none. */
+static uint64_t slot_of(const char *name)
+{
+	const char *number = behind(name, KEPT);
+
+	return number ? strtoull(number, NULL, 10) : 0;
+}
+
+/* ─── what earlier processes left ─── */
+
+static int find_ledger(struct store *store, struct endpoints *endpoints, size_t connections)
+{
+	for (size_t i = 0; i < endpoints->count; i++) {
+		struct endpoint *endpoint = &endpoints->items[i];
+		int r;
+
+		if (!is_ledger(endpoint))
+			continue;
+		r = ledger_adopt(&store->ledger, endpoint->fd, connections);
+		if (r >= 0)
+			endpoint->fd = -1;
+		return r == -EBADMSG ? 0 : r;
+	}
+	return 0;
+}
+
+/* Stays it where it is? Whoever was busy is lost, and must not come again. */
+static bool stays(const struct store *store, const struct endpoint *endpoint)
+{
+	enum ledger_mark mark = ledger_get(&store->ledger, slot_of(endpoint->name));
+
+	return store->always && store->ledger.marks &&
+	       (is_ledger(endpoint) || mark == LEDGER_AT_REST || mark == LEDGER_STATED);
+}
+
+void store_forget(struct store *store, const char *name)
+{
+	(void)notify_send(store->notify, NOTIFY_INSIST, -1, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+int store_open(struct store *store, struct notify *notify, bool always, size_t connections,
+	       struct endpoints *endpoints)
+{
+	int r;
+
+	*store = (struct store){
+		.notify = notify,
+		.ledger.fd = -1,
+		.always = always && notify_has_manager(notify),
+	};
+	r = find_ledger(store, endpoints, connections);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < endpoints->count; i++)
+		if (endpoints->items[i].kind == ENDPOINT_STORED &&
+		    !stays(store, &endpoints->items[i]))
+			store_forget(store, endpoints->items[i].name);
+	if (!store->always || store->ledger.marks)
+		return 0;
+	r = ledger_make(&store->ledger, connections);
+	if (r < 0)
+		return r;
+	/* Without a ledger no connection could be told from one in the middle of something. */
+	store->always = notify_send(notify, NOTIFY_INSIST, store->ledger.fd,
+				    "FDSTORE=1\nFDNAME=" LEDGER) >= 0;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	ledger_free(&store->ledger);
 }
 
 static bool is_state_of(const struct endpoints *endpoints, size_t i, const char *number,
@@ -56,28 +116,165 @@ static bool is_state_of(const struct endpoints *endpoints, size_t i, const char 
 	return true;
 }
 
-int store_find(const struct endpoints *endpoints, size_t i, struct store_entry *ret_entry)
+/* They were put next to each other, and come so as a rule. */
+static int find_state(const struct endpoints *endpoints, size_t i, const char *number,
+		      int *ret_state)
 {
-	const struct endpoint *endpoint = &endpoints->items[i];
-	const char *number = behind(endpoint->name, BUSY);
-
-	if (endpoint->kind != ENDPOINT_STORED || behind(endpoint->name, STATE))
-		return -ENOENT;
-	if (behind(endpoint->name, IDLE)) {
-		*ret_entry = (struct store_entry){endpoint->fd, -1};
-		return 0;
-	}
-	/* They were put next to each other, and come so as a rule. */
 	for (size_t distance = 1; number && distance < endpoints->count; distance++)
-		if (is_state_of(endpoints, i + distance, number, &ret_entry->state) ||
-		    is_state_of(endpoints, i - distance, number, &ret_entry->state)) {
-			ret_entry->fd = endpoint->fd;
+		if (is_state_of(endpoints, i + distance, number, ret_state) ||
+		    is_state_of(endpoints, i - distance, number, ret_state))
 			return 0;
-		}
 	return -EBADMSG;
 }
 
-void store_forget(struct notify *notify, const char *name)
+/* The manager may not have come to drop it. */
+static bool is_over(int fd)
 {
-	(void)notify_send(notify, NOTIFY_INSIST, -1, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	struct pollfd look = {.fd = fd};
+
+	return poll(&look, 1, 0) > 0 && look.revents & (POLLHUP | POLLERR);
+}
+
+static int find_kept(struct store *store, const struct endpoints *endpoints, size_t i,
+		     struct store_entry *ret_entry)
+{
+	const struct endpoint *endpoint = &endpoints->items[i];
+	uint64_t slot = slot_of(endpoint->name);
+	struct store_entry entry = {.fd = endpoint->fd, .state = -1};
+	int r = 0;
+
+	if (is_over(endpoint->fd))
+		return -ENOENT;
+	switch (ledger_take(&store->ledger, slot)) {
+	case LEDGER_AT_REST:
+		break;
+	case LEDGER_STATED:
+		r = find_state(endpoints, i, behind(endpoint->name, KEPT), &entry.state);
+		if (r >= 0 || !store->always)
+			break;
+		store_forget(store, endpoint->name);
+		ledger_set(&store->ledger, (uint32_t)slot, LEDGER_FREE);
+		break;
+	default:
+		r = -EBADMSG;
+	}
+	if (r >= 0) {
+		entry.slot = store->always ? (uint32_t)slot : 0;
+		*ret_entry = entry;
+	}
+	return r;
+}
+
+int store_find(struct store *store, const struct endpoints *endpoints, size_t i,
+	       struct store_entry *ret_entry)
+{
+	const struct endpoint *endpoint = &endpoints->items[i];
+	int state = -1, r;
+
+	if (endpoint->kind != ENDPOINT_STORED || behind(endpoint->name, STATE) ||
+	    is_ledger(endpoint))
+		return -ENOENT;
+	if (behind(endpoint->name, KEPT))
+		return find_kept(store, endpoints, i, ret_entry);
+	if (!behind(endpoint->name, IDLE)) {
+		r = find_state(endpoints, i, behind(endpoint->name, BUSY), &state);
+		if (r < 0)
+			return r;
+	}
+	*ret_entry = (struct store_entry){.fd = endpoint->fd, .state = state};
+	return 0;
+}
+
+void store_settle(struct store *store)
+{
+	if (store->always)
+		ledger_sweep(&store->ledger);
+	else
+		ledger_free(&store->ledger);
+}
+
+/* ─── what the next one will find ─── */
+
+/* A tenth of the manager's time at most, or a flood of connections would keep it from all else. It
+ * compares what it is given with all that it has: 60 microseconds, and 0.3 for each (measured). */
+static bool has_turn(struct store *store, const struct connection_context *context)
+{
+	uint64_t period = context->loop->now / STORE_PERIOD_USEC, last = store->period;
+	uint64_t cost = 60 + atomic_load(&context->admission->open) * 3 / 10;
+
+	if (period > last && atomic_compare_exchange_strong(&store->period, &last, period))
+		store->spent = 0;
+	return atomic_fetch_add(&store->spent, cost) < STORE_PERIOD_USEC / 10;
+}
+
+int store_keep(struct store *store, struct connection *connection)
+{
+	uint32_t slot;
+	int r;
+
+	if (!has_turn(store, connection->context))
+		return -EAGAIN;
+	slot = ledger_enter(&store->ledger);
+	if (slot == 0)
+		return 0;
+	if (!connection_is_at_rest(connection))
+		ledger_set(&store->ledger, slot, LEDGER_BUSY);
+	r = notify_send(store->notify, NOTIFY_OFFER, connection->fd,
+			"FDSTORE=1\nFDNAME=" KEPT "%" PRIu32, slot);
+	if (r < 0) {
+		ledger_set(&store->ledger, slot, LEDGER_FREE);
+		return r;
+	}
+	connection->slot = slot & ((1U << LEDGER_SLOT_BITS) - 1);
+	connection->is_shared = true;
+	return 0;
+}
+
+void store_leave(struct store *store, uint32_t slot)
+{
+	(void)notify_send(store->notify, NOTIFY_OFFER, -1,
+			  "FDSTOREREMOVE=1\nFDNAME=" KEPT "%" PRIu32, slot);
+	ledger_set(&store->ledger, slot, LEDGER_FREE);
+}
+
+static int put(struct store *store, const char *prefix, unsigned number, int fd)
+{
+	return notify_send(store->notify, NOTIFY_INSIST, fd, "FDSTORE=1\nFDNAME=%s%d-%u", prefix,
+			   getpid(), number);
+}
+
+/* It is there already; what it is in the middle of is not. */
+static int put_kept(struct store *store, struct connection *connection, int state)
+{
+	int r = 0;
+
+	if (state >= 0)
+		r = notify_send(store->notify, NOTIFY_INSIST, state,
+				"FDSTORE=1\nFDNAME=" STATE "%u", connection->slot);
+	if (r < 0)
+		return r;
+	if (state >= 0)
+		ledger_set(&store->ledger, connection->slot, LEDGER_STATED);
+	connection->slot = 0;
+	return 0;
+}
+
+int store_put(struct store *store, struct connection *connection)
+{
+	static atomic_uint last_number;
+	unsigned number = atomic_fetch_add(&last_number, 1) + 1;
+	_cleanup_close_ int state = -1;
+	int r;
+
+	if (!connection_is_at_rest(connection)) {
+		state = stored_write(connection);
+		if (state < 0)
+			return state;
+	}
+	if (connection->slot > 0)
+		return put_kept(store, connection, state);
+	if (state < 0)
+		return put(store, IDLE, number, connection->fd);
+	r = put(store, STATE, number, state);
+	return r < 0 ? r : put(store, BUSY, number, connection->fd);
 }

@@ -5,31 +5,72 @@
  * store: the service manager's file descriptor store (systemd.service(5) FileDescriptorStoreMax=),
  * which holds connections while one process of a service ends and the next begins.
  *
+ * As connections are handed over, each under a name of its own:
+ *
  *      stored-idle-PID-N       a connection in the middle of nothing
  *      stored-busy-PID-N       a connection, and
  *      stored-state-PID-N      what it is in the middle of (stored.h)
  *
- * Names are unique: the store is asked to forget by name. Not its job: when, and what is in a
- * state.
+ * As they are accepted, so that they outlive a process that is killed:
+ *
+ *      stored-ledger           where each of these stands (ledger.h)
+ *      stored-kept-SLOT        a connection, for as long as it is open
+ *      stored-state-SLOT       what it is in the middle of, once it is handed over
+ *
+ * The latter stay in the store from one process to the next. They are shut down when they are
+ * closed, so that the peer sees the end though the store still has a copy. It is asked to drop
+ * that, and would by itself, as it hangs up (FDPOLL= of sd_notify(3)), but not while more messages
+ * come. Not its job: when, and what is in a state.
  */
 
 #include "activation/endpoints.h"
-#include "server/connection.h"
+#include "server/ledger.h"
 #include "server/notify.h"
 
-/* Puts a connection into the store. It is still open here, and must do nothing from now on.
- * Returns 0, -ENOTCONN (there is no service manager), or a negative errno. */
-int store_put(struct notify *notify, const struct connection *connection);
+struct connection;
+
+struct store {
+	struct notify *notify;
+	struct ledger ledger;
+	bool always;                    /* connections are stored as they are accepted */
+	_Atomic uint64_t period, spent; /* of the manager's time, microseconds in this period */
+};
+
+/* Finds out what earlier processes stored among the endpoints, and has the manager forget what it
+ * need not keep. Always: connections are to be stored as they are accepted, up to so many, if there
+ * is a manager. Returns 0 or a negative errno; store_close() releases it in any case. */
+int store_open(struct store *store, struct notify *notify, bool always, size_t connections,
+	       struct endpoints *endpoints);
+void store_close(struct store *store);
 
 /* A connection that an earlier process put into the store. */
 struct store_entry {
-	int fd;    /* owned by the endpoints */
-	int state; /* the same; -1: in the middle of nothing */
+	int fd;        /* owned by the endpoints */
+	int state;     /* the same; -1: in the middle of nothing */
+	uint32_t slot; /* it stays in the store, and this is its slot; 0: it is out */
 };
 
-/* The i-th endpoint as such a connection. Returns 0; -ENOENT if it is none, a state or no stored
- * thing; or -EBADMSG: it was in the middle of something, and its state is missing. */
-int store_find(const struct endpoints *endpoints, size_t i, struct store_entry *ret_entry);
+/* The i-th endpoint as such a connection; to be asked once. Returns 0; -ENOENT if it is none: a
+ * state, no stored thing, or over; or -EBADMSG: it was in the middle of something, and nobody knows
+ * of what. */
+int store_find(struct store *store, const struct endpoints *endpoints, size_t i,
+	       struct store_entry *ret_entry);
 
-/* Has the store forget what it passed to us under this name. */
-void store_forget(struct notify *notify, const char *name);
+/* The entry of this name could not be restored: the store need not keep it either. */
+void store_forget(struct store *store, const char *name);
+
+/* All have been asked for: what was stored and is nowhere any more makes room. */
+void store_settle(struct store *store);
+
+/* Stores a connection that is served (store->always). Returns 0; -EAGAIN: the manager has no time
+ * now, try again a period later; or another negative errno: it goes on without. */
+int store_keep(struct store *store, struct connection *connection);
+
+/* The connection of this slot, which is shut down, is closed. */
+void store_leave(struct store *store, uint32_t slot);
+
+#define STORE_PERIOD_USEC UINT64_C(100000)
+
+/* Puts a connection into the store. It is still open here, and must do nothing from now on.
+ * Returns 0, -ENOTCONN (there is no service manager), or a negative errno. */
+int store_put(struct store *store, struct connection *connection);

@@ -44,12 +44,6 @@ static uint32_t unsent_length(const struct connection *connection)
 	return connection->unsent ? connection->unsent->end - connection->unsent->begin : 0;
 }
 
-bool stored_is_needless(const struct connection *connection)
-{
-	return exchange_state_is_fresh(&connection->exchange) && !connection->unsent &&
-	       !connection->input_ended && connection->state == CONNECTION_READING;
-}
-
 static int write_sealed(const void *bytes, size_t length)
 {
 	_cleanup_close_ int fd = memfd_create("connection", MFD_CLOEXEC | MFD_ALLOW_SEALING);

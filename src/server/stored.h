@@ -14,9 +14,6 @@
 
 #include "server/connection.h"
 
-/* True if there is nothing that a memfd would have to keep. */
-bool stored_is_needless(const struct connection *connection);
-
 /* Writes what the connection is in the middle of. Returns a sealed memfd, or a negative errno. */
 int stored_write(const struct connection *connection);
 

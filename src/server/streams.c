@@ -106,8 +106,19 @@ static void refuse(struct streams *streams, const struct address *peer, enum ref
 	record_log_refused_connection(peer, why);
 }
 
+/* If the manager has no time for it now, the next sweep tries again. */
+static void keep(struct streams *streams, struct connection *connection)
+{
+	struct store *store = streams->context.store;
+
+	if (store && store->always && connection->slot == 0 &&
+	    connection->state != CONNECTION_LINGERING && store_keep(store, connection) == -EAGAIN)
+		connection_context_expect(&streams->context, STORE_PERIOD_USEC);
+}
+
 static void admit(struct streams *streams, int fd, const struct address *peer)
 {
+	struct connection *connection;
 	uint64_t place;
 	int r = admission_enter(streams->context.admission, peer, &place);
 
@@ -115,8 +126,10 @@ static void admit(struct streams *streams, int fd, const struct address *peer)
 	if (r < 0)
 		(void)close(fd);
 	else
-		r = connection_begin(&streams->context, fd, peer, place, NULL);
-	if (r == -EUSERS)
+		r = connection_begin(&streams->context, fd, peer, place, &connection);
+	if (r >= 0)
+		keep(streams, connection);
+	else if (r == -EUSERS)
 		refuse(streams, peer, REFUSAL_CONNECTIONS_MAX);
 	else if (r == -EDQUOT)
 		refuse(streams, peer, REFUSAL_PER_SOURCE);
@@ -176,13 +189,11 @@ static int take(struct streams *streams, int fd, struct connection **ret_connect
 	int r = admission_enter(streams->context.admission, NULL, &place);
 
 	if (r < 0) {
+		(void)shutdown(fd, SHUT_RDWR);
 		(void)close(fd);
 		return r;
 	}
-	r = connection_begin(&streams->context, fd, NULL, place, ret_connection);
-	if (r >= 0)
-		(*ret_connection)->is_shared = true;
-	return r;
+	return connection_begin(&streams->context, fd, NULL, place, ret_connection);
 }
 
 int streams_take(struct streams *streams, int fd)
@@ -201,19 +212,30 @@ static bool is_connection(int fd)
 	return socket_look(fd, &facts) >= 0 && facts.type == SOCK_STREAM && !facts.listening;
 }
 
-int streams_restore(struct streams *streams, int fd, int state)
+static int take_stored(struct streams *streams, int fd, struct connection **ret_connection)
 {
-	struct connection *connection;
-	int r;
+	if (is_connection(fd))
+		return take(streams, fd, ret_connection);
+	(void)close(fd);
+	return -EBADMSG;
+}
 
-	if (!is_connection(fd)) {
-		(void)close(fd);
-		return -EBADMSG;
-	}
-	r = take(streams, fd, &connection);
-	if (r < 0 || state < 0)
+int streams_restore(struct streams *streams, const struct store_entry *entry)
+{
+	struct store *store = streams->context.store;
+	struct connection *connection;
+	int r = take_stored(streams, entry->fd, &connection);
+
+	if (r < 0) {
+		if (entry->slot > 0)
+			ledger_set(&store->ledger, entry->slot, LEDGER_FREE);
 		return r;
-	r = stored_read(connection, state);
+	}
+	connection->slot = entry->slot & ((1U << LEDGER_SLOT_BITS) - 1);
+	if (entry->state >= 0)
+		r = stored_read(connection, entry->state);
+	if (r >= 0)
+		keep(streams, connection);
 	if (r < 0) {
 		/* Refused after all, and counted so by whoever is told. */
 		status_count(&streams->context.status->connections_served, UINT64_C(-1));
@@ -231,7 +253,7 @@ void streams_hand_over(struct streams *streams)
 	for (size_t i = context->connections.count; i-- > 0;) {
 		struct connection *connection = connection_at(context, i);
 
-		if (store_put(context->notify, connection) >= 0)
+		if (store_put(context->store, connection) >= 0)
 			connection_let_go(connection);
 	}
 }
@@ -268,6 +290,7 @@ void streams_sweep(struct streams *streams)
 		uint64_t silence = connection_silence(connection);
 		uint64_t left = granted - silence;
 
+		keep(streams, connection);
 		if (granted == PARSE_INFINITY)
 			continue;
 		if (silence >= granted)

@@ -34,10 +34,10 @@ int streams_welcome(struct streams *streams, int fd);
 /* Takes over fd, a connection that somebody else accepted. Returns 0 or a negative errno. */
 int streams_take(struct streams *streams, int fd);
 
-/* Takes over fd, a connection that an earlier process handed over, and goes on where state says: a
- * memfd that stays its owner's (stored.h), -1 for the middle of nothing. Returns 0 or a negative
- * errno, -EBADMSG if it is no connection or the state is damaged: it is closed then. */
-int streams_restore(struct streams *streams, int fd, int state);
+/* Takes over the connection of an entry, and goes on where its state says, which stays its owner's.
+ * Returns 0 or a negative errno, -EBADMSG if it is no connection or the state is damaged: it is
+ * closed then. */
+int streams_restore(struct streams *streams, const struct store_entry *entry);
 
 /* Puts all connections into the service manager's store and closes them here, where their peers do
  * not see it; those that can't be put stay. To be called after streams_stop(). */
@@ -50,6 +50,7 @@ void streams_stop(struct streams *streams);
  * that, either. */
 void streams_resume(struct streams *streams);
 
-/* Closes connections that were silent for idle_timeout, or lingered too long; to be called once
- * context.next_sweep is reached. Late by a tenth of a second at most. */
+/* Closes connections that were silent for idle_timeout, or lingered too long, and stores those for
+ * which the manager had no time; to be called once context.next_sweep is reached. Late by a tenth
+ * of a second at most. */
 void streams_sweep(struct streams *streams);

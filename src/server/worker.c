@@ -102,7 +102,7 @@ int worker_init(struct worker *worker, const struct worker_options *options, boo
 	    (r = datagrams_new(&worker->loop, &options->exchange, &options->datagrams,
 			       &worker->status, &worker->datagrams)) < 0)
 		return r;
-	worker->streams.context.notify = options->notify;
+	worker->streams.context.store = options->store;
 	worker->streams.context.idle_timeout = options->idle_timeout;
 	worker->last_activity = worker->loop.now;
 	worker->loop.round_done = round_done;
@@ -147,9 +147,9 @@ int worker_serve(struct worker *worker, struct endpoint *endpoint)
 	}
 }
 
-int worker_restore(struct worker *worker, int fd, int state)
+int worker_restore(struct worker *worker, const struct store_entry *entry)
 {
-	int r = streams_restore(&worker->streams, fd, state);
+	int r = streams_restore(&worker->streams, entry);
 
 	watch_silence(worker);
 	return r;

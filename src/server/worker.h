@@ -22,7 +22,7 @@
 struct worker_options {
 	struct exchange_options exchange;
 	struct admission *admission;
-	struct notify *notify;
+	struct store *store;
 	struct datagram_limits datagrams;
 	uint64_t idle_timeout; /* microseconds; PARSE_INFINITY: none */
 };
@@ -59,7 +59,7 @@ int worker_serve(struct worker *worker, struct endpoint *endpoint);
 
 /* Goes on with a connection that an earlier process handed over, before the worker runs. As
  * streams_restore(). */
-int worker_restore(struct worker *worker, int fd, int state);
+int worker_restore(struct worker *worker, const struct store_entry *entry);
 
 /* Runs a worker that is not the main one in a thread of its own. Returns 0 or a negative errno. */
 int worker_start(struct worker *worker);

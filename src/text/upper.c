@@ -25,7 +25,8 @@ static size_t feed_pending(struct upper *upper, const unsigned char *in, size_t 
 		upper->pending_length = (unsigned char)(held + taken);
 		return taken;
 	}
-	upper->pending_length = 0;
+	/* Nothing stays behind: between characters the state is as at the beginning. */
+	*upper = (struct upper){0};
 	if (found == held + taken) {
 		*out += upper_map_sequence(bytes, found, *out);
 		return taken;

@@ -327,6 +327,12 @@ static void choose_options(struct play *play)
 		options->idle_timeout = UINT64_C(500000) << (times >> 1 & 7);
 	if (times & 16)
 		options->exit_idle_time = 200000;
+	if (times & 128) {
+		options->preserve = PRESERVE_ALWAYS;
+		/* No ledger for more than there is. */
+		if (options->connections_max > WORLD_PEERS)
+			options->connections_max = 2 * (size_t)WORLD_PEERS;
+	}
 	if (times & 32)
 		options->drain_timeout = times & 64 ? PARSE_INFINITY : 0;
 }

@@ -34,6 +34,7 @@ struct server_options play_options(void)
 		.idle_timeout = PARSE_INFINITY,
 		.exit_idle_time = PARSE_INFINITY,
 		.drain_timeout = 5000000,
+		.preserve = PRESERVE_RESTART,
 	};
 }
 
@@ -191,8 +192,9 @@ static void open_endpoints(const struct play *play)
 		add_endpoint(world_connect(-1, &unnamed, SIZE_MAX)->fd, AF_UNIX, ENDPOINT_CONNECTED,
 			     "handed over");
 	for (unsigned i = 0; i < world.stored_count; i++) {
-		add_endpoint(world.stored[i].fd, AF_UNIX, ENDPOINT_STORED, world.stored[i].name);
-		world.stored[i].fd = -1;
+		int fd = world_take_stored(i);
+
+		add_endpoint(fd, AF_UNIX, ENDPOINT_STORED, world.stored[i].name);
 	}
 }
 
@@ -270,7 +272,7 @@ int play_run(const struct play *play)
 	REQUIRE(setenv("NOTIFY_SOCKET", "@nobody", 1) == 0, "no memory");
 	do
 		r = live(play);
-	while (r == 0 && world.stored_count > 0);
+	while (r == 0 && world_has_stored());
 	world_empty_store();
 	world_end();
 	return r;

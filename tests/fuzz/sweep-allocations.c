@@ -130,7 +130,7 @@ static bool script(bool is_idle)
 	}
 }
 
-static unsigned sweep_server(enum framing framing, unsigned fail_count)
+static unsigned sweep_server(enum framing framing, enum preserve preserve, unsigned fail_count)
 {
 	struct play play = {
 		.options = play_options(),
@@ -145,6 +145,8 @@ static unsigned sweep_server(enum framing framing, unsigned fail_count)
 	unsigned n = 0;
 
 	play.options.exchange.framing = framing;
+	play.options.preserve = preserve;
+	play.options.connections_max = 100;
 	play.options.connections_max_per_source = 3;
 	play.options.datagram_rate = 1000;
 	make_request(framing);
@@ -292,8 +294,11 @@ int main(void)
 	for (unsigned i = 0; i < 2; i++) {
 		for (unsigned framing = 0; framing < 3; framing++)
 			printf("%s: server %u, filter %u\n", names[framing],
-			       sweep_server((enum framing)framing, fail_counts[i]),
+			       sweep_server((enum framing)framing, PRESERVE_RESTART,
+					    fail_counts[i]),
 			       sweep_filter((enum framing)framing, fail_counts[i]));
+		printf("server that is always preserved %u\n",
+		       sweep_server(FRAMING_LINE, PRESERVE_ALWAYS, fail_counts[i]));
 		printf("endpoints: own %u, handed over %u\n",
 		       sweep_endpoints(false, fail_counts[i]),
 		       sweep_endpoints(true, fail_counts[i]));

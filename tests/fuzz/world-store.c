@@ -13,7 +13,12 @@
 #include "server/notify.h"
 #include "world.h"
 
-/* The store has a copy; what the peer is connected to is that from here on. */
+static bool is_kept(const char *name)
+{
+	return strncmp(name, "stored-kept-", 12) == 0 || strcmp(name, "stored-ledger") == 0;
+}
+
+/* A copy; what the peer is connected to is that from here on. */
 static int copy(int fd)
 {
 	struct world_peer *peer;
@@ -43,11 +48,17 @@ static struct world_stored *find(const char *name)
 static void store(const char *name, int fd)
 {
 	struct world_stored *stored = &world.stored[world.stored_count];
+	struct world_peer *peer;
 
 	REQUIRE(world.stored_count < WORLD_STORED, "too many");
 	REQUIRE(!find(name) && strlen(name) < sizeof(stored->name), "%s", name);
 	strcpy(stored->name, name);
+	stored->is_kept = is_kept(name);
+	/* The server goes on with what is stored while it is open. */
+	peer = stored->is_kept && world_is_fake(fd) ? world_look(fd, WORLD_NOTHING)->peer : NULL;
 	stored->fd = copy(fd);
+	if (peer)
+		peer->fd = fd;
 	world.stored_count++;
 }
 
@@ -75,15 +86,15 @@ int __wrap_notify_send(struct notify *notify, enum notify_urgency urgency, int f
 	char message[1024];
 	va_list arguments;
 
+	(void)urgency;
 	REQUIRE(notify->fd == 0, "nobody is there");
 	va_start(arguments, format);
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	if (world_has_fault(WORLD_NOTIFY))
-		return -errno;
 	if (fd >= 0) {
-		REQUIRE(urgency == NOTIFY_INSIST && strncmp(message, put, strlen(put)) == 0, "%s",
-			message);
+		if (world_has_fault(WORLD_NOTIFY))
+			return -errno;
+		REQUIRE(strncmp(message, put, strlen(put)) == 0, "%s", message);
 		store(message + strlen(put), fd);
 	} else if (strncmp(message, forget, strlen(forget)) == 0) {
 		world_forget(message + strlen(forget));
@@ -110,17 +121,72 @@ bool world_is_stored(const struct world_peer *peer)
 void world_forget(const char *name)
 {
 	struct world_stored *stored = find(name);
+	int fd;
 
-	REQUIRE(stored && stored->fd < 0, "%s", name);
+	/* What hung up is gone already. */
+	if (!stored && is_kept(name))
+		return;
+	REQUIRE(stored && (stored->fd < 0 || stored->is_kept), "%s", name);
+	fd = stored->fd;
 	*stored = world.stored[--world.stored_count];
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+int world_take_stored(unsigned i)
+{
+	WORLD_INSIDE;
+	struct world_stored *stored = &world.stored[i];
+	int fd = stored->fd;
+
+	if (stored->is_kept)
+		return copy(fd);
+	stored->fd = -1;
+	return fd;
+}
+
+static struct world_stored *copy_of(const struct world_peer *peer)
+{
+	for (unsigned i = 0; i < world.stored_count; i++)
+		if (world_is_fake(world.stored[i].fd) &&
+		    world_look(world.stored[i].fd, WORLD_CONNECTION)->peer == peer)
+			return &world.stored[i];
+	return NULL;
+}
+
+void world_hang_up(const struct world_peer *peer)
+{
+	struct world_stored *stored = copy_of(peer);
+
+	if (stored && stored->is_kept)
+		world_forget(stored->name);
+}
+
+bool world_leave_to_store(struct world_peer *peer)
+{
+	const struct world_stored *stored = copy_of(peer);
+
+	if (stored)
+		peer->fd = stored->fd;
+	return stored != NULL;
+}
+
+bool world_has_stored(void)
+{
+	for (unsigned i = 0; i < world.stored_count; i++)
+		if (world_is_fake(world.stored[i].fd))
+			return true;
+	return false;
 }
 
 void world_empty_store(void)
 {
-	for (unsigned i = 0; i < world.stored_count; i++)
-		if (world.stored[i].fd >= 0)
-			(void)close(world.stored[i].fd);
-	world.stored_count = 0;
+	while (world.stored_count > 0) {
+		int fd = world.stored[--world.stored_count].fd;
+
+		if (fd >= 0)
+			(void)close(fd);
+	}
 }
 
 void world_begin_life(void)

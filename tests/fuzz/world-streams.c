@@ -244,6 +244,26 @@ int __wrap_getpeername(int fd, struct sockaddr *name, socklen_t *length)
 	return 0;
 }
 
+/* What is restored is looked at. */
+int __real_getsockopt(int fd, int level, int option, void *value, socklen_t *length);
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *length);
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *length)
+{
+	int number = 0;
+
+	if (!world_is_fake(fd))
+		return __real_getsockopt(fd, level, option, value, length);
+	REQUIRE(level == SOL_SOCKET && *length == sizeof(number), "level %d", level);
+	if (option == SO_TYPE)
+		number = SOCK_STREAM;
+	else if (option == SO_DOMAIN)
+		number = world_look(fd, WORLD_CONNECTION)->family;
+	else
+		REQUIRE(option == SO_ACCEPTCONN, "option %d", option);
+	memcpy(value, &number, sizeof(number));
+	return 0;
+}
+
 static size_t limited(size_t length)
 {
 	size_t most = world.most;
@@ -331,8 +351,10 @@ int __wrap_shutdown(int fd, int how)
 	bool is_over, is_all = check_reply(peer, &is_over);
 
 	/* Whoever shares the connection is to see its end, too: it is about to be closed. */
-	if (how == SHUT_RDWR)
+	if (how == SHUT_RDWR) {
+		world_hang_up(peer);
 		return 0;
+	}
 	REQUIRE(how == SHUT_WR && !peer->is_shut, "how %d", how);
 	REQUIRE((is_over && is_all) || peer->is_excused, "ended peer %d, which has %zu bytes",
 		(int)(peer - world.peers), peer->received);

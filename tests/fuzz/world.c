@@ -246,7 +246,8 @@ int __wrap_close(int fd)
 		return __real_close(fd);
 	descriptor = world_look(fd, WORLD_NOTHING);
 	REQUIRE(descriptor->kind != WORLD_CLOSED, "descriptor %d is closed", fd - WORLD_FIRST_FD);
-	if (descriptor->peer && descriptor->peer->fd == fd)
+	if (descriptor->peer && descriptor->peer->fd == fd &&
+	    !world_leave_to_store(descriptor->peer))
 		world_close_peer(descriptor->peer);
 	else if (descriptor->peer)
 		REQUIRE(!descriptor->is_waited_for, "epoll still waits for what others hold open");

@@ -99,6 +99,7 @@ struct world_peer {
 struct world_stored {
 	char name[64];
 	int fd;
+	bool is_kept; /* beyond that, for as long as it is open */
 };
 
 struct world {
@@ -209,6 +210,13 @@ void world_inherit_datagrams(int fd, int before);
 /* The server wants no more of this name. */
 void world_forget(const char *name);
 void world_empty_store(void);
+/* What the next process is passed. */
+int world_take_stored(unsigned i);
+bool world_has_stored(void);
+/* The connection is shut down: the manager drops it. */
+void world_hang_up(const struct world_peer *peer);
+/* The server's end of it is closed. Returns whether the store has another. */
+bool world_leave_to_store(struct world_peer *peer);
 /* True while the store alone has the connection. */
 bool world_is_stored(const struct world_peer *peer);
 

@@ -120,7 +120,7 @@ class Calls(machine.MachineTest):
     def streams(self):
         """Served, refused and drained; with workers, over AF_UNIX too, watched, and asked how it goes."""
         self.trace(TCP, "/usr/sbin/uppercased --workers=3 --connections-max=8 --drain-timeout=100ms "
-                   "--log-level=info",
+                   "--log-level=info --preserve=always",
                    "WatchdogSec=500ms", f"ListenStream={STREAM}")
         self.assertEqual(converse(connect("127.0.0.1", 12000), b"a" * 3000000), b"A" * 3000000)
         with socket.socket(socket.AF_UNIX) as connection:

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: ISC
-"""The daemon's life under a real systemd: reloads, stops that take long, a thread that is stuck."""
+"""The daemon's life under a real systemd: reloads, stops that take long, a thread that is stuck,
+connections that outlive the process."""
 
 import ctypes
 import os
+import select
 import signal
 import time
 
+import clients
 import machine
 import support
 from machine import run, show
 from support import connect, read_exactly, until
 
 SERVICE = "uppercase-tcp.service"
-DROP_IN = f"/run/systemd/system/{SERVICE}.d/test.conf"
+
+# How often a daemon is killed that keeps its connections.
+KILLS = machine.count("KILLS", 10)
 
 # ptrace(2), and waitpid(2) for a thread.
 PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
@@ -27,17 +32,34 @@ def ask(connection, text):
     return read_exactly(connection, len(text))
 
 
-class Life(machine.MachineTest):
+def main_process():
+    return int(show(SERVICE, "MainPID"))
+
+
+def sleeps(process):
+    """Every thread of it waits: all that was answered is done with."""
+    states = []
+    for thread in os.listdir(f"/proc/{process}/task"):
+        with open(f"/proc/{process}/task/{thread}/stat") as stat:
+            states.append(stat.read().rpartition(")")[2].split()[0])
+    return set(states) == {"S"}
+
+
+def kill():
+    process = main_process()
+    descriptor = os.pidfd_open(process)
+    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    select.select([descriptor], [], [], support.PATIENCE)
+    os.close(descriptor)
+    until(lambda: main_process() not in (0, process), "the next process")
+
+
+class LifeTest(machine.MachineTest):
 
     def begin(self, *settings, options=""):
         """Starts the socket, the service with other settings and options than it comes with."""
-        os.makedirs(os.path.dirname(DROP_IN), exist_ok=True)
-        with open(DROP_IN, "w") as file:
-            print("[Service]", "ExecStart=", f"ExecStart=/usr/sbin/uppercased {options}", *settings,
-                  sep="\n", file=file)
-        self.addCleanup(run, "systemctl", "daemon-reload")
-        self.addCleanup(os.remove, DROP_IN)
-        run("systemctl", "daemon-reload")
+        self.configure(SERVICE, "[Service]", "ExecStart=",
+                       f"ExecStart=/usr/sbin/uppercased {options}", *settings)
         run("systemctl", "start", "uppercase-tcp.socket")
 
     def connect(self):
@@ -46,6 +68,9 @@ class Life(machine.MachineTest):
         self.addCleanup(connection.close)
         self.assertEqual(ask(connection, b"hello"), b"HELLO")
         return connection
+
+
+class Life(LifeTest):
 
     def test_reload(self):
         """It goes on with all that it has."""
@@ -88,6 +113,105 @@ class Life(machine.MachineTest):
         until(lambda: show(SERVICE, "NRestarts") == "1", "the restart")
         self.connect()
         self.assertIn("watchdog", run("journalctl", "--unit", SERVICE, "--boot", "--no-pager").lower())
+
+
+class Preserving(LifeTest):
+
+    def connect_all(self, count):
+        return [self.connect() for _ in range(count)]
+
+    def ask_all(self, connections):
+        for number, connection in enumerate(connections):
+            self.assertEqual(ask(connection, b"number %d" % number), b"NUMBER %d" % number)
+
+    def expect_stored(self, count):
+        """So many connections, and the ledger."""
+        until(lambda: show(SERVICE, "NFileDescriptorStore") == str(count + 1), f"{count} stored")
+
+    def test_killed_at_rest(self):
+        """--preserve=always: no connection that is between two questions is lost, however often."""
+        self.begin(options="--preserve=always --workers=2")
+        connections = self.connect_all(64)
+        self.expect_stored(64)
+        for _ in range(KILLS):
+            until(lambda: sleeps(main_process()), "a daemon with nothing to do")
+            kill()
+            self.ask_all(connections)
+        self.expect_stored(64)
+        for connection in connections[:32]:
+            connection.close()
+        self.expect_stored(32)
+        self.ask_all(connections[32:])
+        self.assertEqual(show(SERVICE, "NRestarts"), str(KILLS))
+        self.assertRegex(show(SERVICE, "StatusText"), r"served, 0 refused\. D")
+        machine.report(f"{KILLS} kill -9 of a daemon with --preserve=always: "
+                       "64 of 64 connections at rest live on")
+
+    def test_killed_under_load(self):
+        """Who was in the middle of something may be cut off, never answered wrong; who rested goes on."""
+        self.begin(options="--preserve=always --workers=2")
+        resting = self.connect_all(64)
+        self.expect_stored(64)
+        kinds = [clients.losing(clients.Persistent)] * 16 + [clients.losing(clients.OneShot)] * 8
+        with clients.asking(*kinds) as asking:
+            for _ in range(KILLS):
+                until(lambda: not sleeps(main_process()), "a daemon at work")
+                kill()
+                self.ask_all(resting)
+        losses = sum(len(client.losses) for client in asking)
+        self.ask_all(resting)
+        machine.report(f"{KILLS} kill -9 with --preserve=always under {len(asking)} clients: {losses} "
+                       f"connections lost in the middle of something, none at rest; "
+                       f"{clients.count_answers(asking)} answers right")
+
+    def test_closes_what_is_half_answered(self):
+        """A character is unfinished: nobody knows its first byte any more, and the client is told so."""
+        self.begin(options="--preserve=always")
+        resting, busy = self.connect(), self.connect()
+        self.expect_stored(2)
+        busy.sendall(b"abc\xc3")
+        self.assertEqual(read_exactly(busy, 3), b"ABC")
+        until(lambda: sleeps(main_process()), "a daemon with nothing to do")
+        kill()
+        with self.assertRaises(ConnectionResetError):
+            busy.recv(1)
+        self.ask_all([resting])
+        self.expect_stored(1)
+        until(lambda: "1 refused (damaged state 1)" in show(SERVICE, "StatusText"), "its count")
+
+    def test_restarts(self):
+        """A restart finds all connections in the store, busy ones with what they are in the middle of."""
+        self.begin(options="--preserve=always")
+        resting, busy = self.connect_all(16), self.connect()
+        busy.sendall(b"\xc3")
+        until(lambda: sleeps(main_process()), "a daemon with nothing to do")
+        for _ in range(3):
+            run("systemctl", "restart", SERVICE)
+            self.ask_all(resting)
+        busy.sendall(b"\xbc")
+        self.assertEqual(read_exactly(busy, 2), b"\xc3\x9c")
+        # The same connections by a process that stores none.
+        self.begin(options="--preserve=restart")
+        for _ in range(2):
+            run("systemctl", "restart", SERVICE)
+            self.ask_all([*resting, busy])
+        self.assertEqual(show(SERVICE, "NFileDescriptorStore"), "0")
+        # And back, to one that is killed.
+        self.begin(options="--preserve=always")
+        run("systemctl", "restart", SERVICE)
+        self.expect_stored(17)
+        until(lambda: sleeps(main_process()), "a daemon with nothing to do")
+        kill()
+        self.ask_all([*resting, busy])
+
+    def test_never(self):
+        """A restart lets connections end, and hands none over."""
+        self.begin(options="--preserve=never --drain-timeout=100ms")
+        connection = self.connect()
+        run("systemctl", "restart", SERVICE)
+        self.assertEqual(connection.recv(1), b"")
+        self.assertEqual(show(SERVICE, "NFileDescriptorStore"), "0")
+        self.connect()
 
 
 if __name__ == "__main__":

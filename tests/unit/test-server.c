@@ -58,6 +58,7 @@ static struct server_options quiet_options(void)
 		.idle_timeout = PARSE_INFINITY,
 		.exit_idle_time = PARSE_INFINITY,
 		.drain_timeout = PARSE_INFINITY,
+		.preserve = PRESERVE_RESTART,
 	};
 }
 

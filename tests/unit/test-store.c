@@ -13,6 +13,7 @@
 
 static struct rig rig;
 static struct notify notify;
+static struct store store;
 static int manager;
 
 /* The next message to the manager. Returns the descriptor that came along, or -1. */
@@ -37,6 +38,23 @@ static int take(char message[static 256])
 	return fd;
 }
 
+/* The rig's, with what earlier processes stored. */
+static void open_store(bool always, struct endpoints *endpoints)
+{
+	struct endpoints none = {0};
+
+	ck_assert_int_eq(notify_open(&notify), 0);
+	ck_assert_int_eq(store_open(&store, &notify, always, 100, endpoints ? endpoints : &none),
+			 0);
+	rig.streams.context.store = &store;
+}
+
+static void close_store(void)
+{
+	store_close(&store);
+	notify_close(&notify);
+}
+
 /* A name's kind and number: "idle" and 3 of "stored-idle-PID-3". */
 static unsigned parse(const char *message, char kind[static 16])
 {
@@ -58,8 +76,7 @@ START_TEST(puts_connections)
 
 	rig_open(&rig, &service);
 	manager = manager_open();
-	ck_assert_int_eq(notify_open(&notify), 0);
-	rig.streams.context.notify = &notify;
+	open_store(false, NULL);
 	rig_connect(&rig, &idle, 0);
 	rig_connect(&rig, &busy, 0);
 	client_send(&busy, "a\xc3", 2);
@@ -89,7 +106,7 @@ START_TEST(puts_connections)
 	ck_assert_str_eq(message, "");
 	client_close(&idle);
 	client_close(&busy);
-	notify_close(&notify);
+	close_store();
 	ck_assert_int_eq(close(manager), 0);
 	rig_close(&rig);
 }
@@ -102,14 +119,14 @@ START_TEST(keeps_them_where_nobody_stores)
 
 	rig_open(&rig, &service);
 	(void)unsetenv("NOTIFY_SOCKET");
-	ck_assert_int_eq(notify_open(&notify), 0);
-	rig.streams.context.notify = &notify;
+	open_store(_i, NULL);
 	rig_connect(&rig, &client, 0);
-	ck_assert_int_eq(store_put(&notify, connection_at(&rig.streams.context, 0)), -ENOTCONN);
+	ck_assert_int_eq(store_put(&store, connection_at(&rig.streams.context, 0)), -ENOTCONN);
 	streams_hand_over(&rig.streams);
 	client_send(&client, "still", 5);
 	RIG_UNTIL(&rig, client_has(&client, "STILL"));
 	client_close(&client);
+	close_store();
 	rig_close(&rig);
 }
 END_TEST
@@ -135,12 +152,16 @@ START_TEST(finds_by_name)
 		{-ENOENT, 0, 0},  {-ENOENT, 0, 0},  {-ENOENT, 0, 0}, {-EBADMSG, 0, 0},
 		{-EBADMSG, 0, 0}, {-EBADMSG, 0, 0},
 	};
-	const struct endpoints endpoints = {items, sizeof(items) / sizeof(items[0]), 0};
+	struct endpoints endpoints = {items, sizeof(items) / sizeof(items[0]), 0};
+
+	(void)unsetenv("NOTIFY_SOCKET");
+	open_store(false, &endpoints);
 
 	for (size_t i = 0; i < endpoints.count; i++) {
 		struct store_entry entry = {0};
 
-		ck_assert_msg(store_find(&endpoints, i, &entry) == found[i].r, "item %zu", i);
+		ck_assert_msg(store_find(&store, &endpoints, i, &entry) == found[i].r, "item %zu",
+			      i);
 		if (found[i].r < 0)
 			continue;
 		ck_assert_int_eq(entry.fd, found[i].fd);
@@ -149,17 +170,304 @@ START_TEST(finds_by_name)
 }
 END_TEST
 
+/* What was handed over is out of the store before it goes on. */
 START_TEST(forgets_by_name)
+{
+	static struct endpoint items[] = {
+		{.fd = 10, .kind = ENDPOINT_LISTENING, .name = (char *)"stored-idle-1-1"},
+		{.fd = 11, .kind = ENDPOINT_STORED, .name = (char *)"stored-idle-1-2"},
+		{.fd = -1, .kind = ENDPOINT_STORED, .name = (char *)"stored-ledger"},
+		{.fd = -1, .kind = ENDPOINT_STORED, .name = (char *)"stored-kept-17"},
+	};
+	static const char *const names[] = {"idle-1-2", "ledger", "kept-17"};
+	struct endpoints endpoints = {items, sizeof(items) / sizeof(items[0]), 0};
+	char message[256], expected[256];
+
+	manager = manager_open();
+	open_store(_i, &endpoints);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		ck_assert_int_eq(take(message), -1);
+		snprintf(expected, sizeof(expected), "FDSTOREREMOVE=1\nFDNAME=stored-%s", names[i]);
+		ck_assert_str_eq(message, expected);
+	}
+	close_store();
+	ck_assert_int_eq(close(manager), 0);
+}
+END_TEST
+
+/* What a manager keeps from one process to the next. */
+static struct endpoint passed[8];
+
+/* The next message stores something under this name, the same descriptor that is passed on. */
+static void keep(struct endpoints *endpoints, const char *name)
+{
+	char message[256], expected[256];
+	int fd = take(message);
+
+	snprintf(expected, sizeof(expected), "FDSTORE=1\nFDNAME=%s", name);
+	ck_assert_str_eq(message, expected);
+	ck_assert_int_ge(fd, 0);
+	endpoints->items = passed;
+	passed[endpoints->count++] =
+		(struct endpoint){.fd = fd, .kind = ENDPOINT_STORED, .name = strdup(name)};
+}
+
+static void expect_silence(void)
 {
 	char message[256];
 
-	manager = manager_open();
-	ck_assert_int_eq(notify_open(&notify), 0);
-	store_forget(&notify, "stored-idle-1-2");
 	ck_assert_int_eq(take(message), -1);
-	ck_assert_str_eq(message, "FDSTOREREMOVE=1\nFDNAME=stored-idle-1-2");
-	notify_close(&notify);
+	ck_assert_str_eq(message, "");
+}
+
+/* The process is killed: what it holds is closed, and nothing else happens. */
+static void kill_process(void)
+{
+	struct connection_context *context = &rig.streams.context;
+
+	while (context->connections.count > 0) {
+		struct connection *connection = connection_at(context, 0);
+
+		/* Neither the socket nor the ledger may notice. */
+		connection->slot = 0;
+		connection_let_go(connection);
+	}
+	close_store();
+}
+
+/* Clients of a process that always stores, over a welcoming socket: at rest, in the middle of a
+ * character, and with an answer that is not sent. */
+START_TEST(keeps_what_was_at_rest)
+{
+	struct endpoints endpoints = {0};
+	struct client resting, busy, slow;
+	struct store_entry entry;
+
+	rig_open(&rig, &service);
+	manager = manager_open();
+	open_store(true, NULL);
+	keep(&endpoints, "stored-ledger");
+	rig_connect(&rig, &resting, 1);
+	keep(&endpoints, "stored-kept-16");
+	rig_connect(&rig, &busy, 1);
+	keep(&endpoints, "stored-kept-17");
+	rig_connect(&rig, &slow, 1);
+	keep(&endpoints, "stored-kept-18");
+	client_send(&resting, "one", 3);
+	RIG_UNTIL(&rig, client_has(&resting, "ONE"));
+	client_send(&busy, "a\xc3", 2);
+	RIG_UNTIL(&rig, client_has(&busy, "A"));
+	(void)rig_flood(&rig, &slow, 'x');
+	expect_silence();
+	kill_process();
+	ck_assert(!client_is_over(&busy));
+
+	open_store(_i, &endpoints);
+	if (!_i) {
+		char message[256];
+
+		for (int i = 0; i < 4; i++)
+			ck_assert_int_eq(take(message), -1);
+	} else {
+		char message[256];
+
+		(void)take(message);
+		ck_assert_str_eq(message, "FDSTOREREMOVE=1\nFDNAME=stored-kept-17");
+		(void)take(message);
+		ck_assert_str_eq(message, "FDSTOREREMOVE=1\nFDNAME=stored-kept-18");
+	}
+	expect_silence();
+	ck_assert_int_eq(store_find(&store, &endpoints, 0, &entry), -ENOENT);
+	ck_assert_int_eq(store_find(&store, &endpoints, 2, &entry), -EBADMSG);
+	ck_assert_int_eq(store_find(&store, &endpoints, 3, &entry), -EBADMSG);
+	ck_assert_int_eq(store_find(&store, &endpoints, 1, &entry), 0);
+	ck_assert_int_eq(entry.fd, passed[1].fd);
+	ck_assert_int_eq(entry.state, -1);
+	ck_assert_uint_eq(entry.slot, _i ? 16 : 0);
+	/* Once each. */
+	ck_assert_int_eq(store_find(&store, &endpoints, 1, &entry), -EBADMSG);
+	ck_assert_int_eq(streams_restore(&rig.streams, &entry), 0);
+	store_settle(&store);
+	client_send(&resting, "two", 3);
+	RIG_UNTIL(&rig, client_has(&resting, "ONETWO"));
+	expect_silence();
+
+	for (size_t i = 0; i < endpoints.count; i++) {
+		free(passed[i].name);
+		if (i > 1)
+			ck_assert_int_eq(close(passed[i].fd), 0);
+	}
+	ck_assert(client_is_over(&busy));
+	client_close(&resting);
+	client_close(&busy);
+	client_close(&slow);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
+	close_store();
 	ck_assert_int_eq(close(manager), 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* What is stored is shut down where it is closed: the peer sees the end, the manager a hang-up. */
+START_TEST(a_close_reaches_the_peer)
+{
+	struct endpoints endpoints = {0};
+	struct client client, next;
+	struct store_entry entry;
+	char message[256];
+
+	rig_open(&rig, &service);
+	manager = manager_open();
+	open_store(true, NULL);
+	keep(&endpoints, "stored-ledger");
+	rig_connect(&rig, &client, 1);
+	keep(&endpoints, "stored-kept-16");
+	connection_close(connection_at(&rig.streams.context, 0), CONNECTION_END_IDLE);
+	ck_assert(client_is_over(&client));
+	ck_assert_int_eq(client.error, 0);
+	ck_assert_int_eq(take(message), -1);
+	ck_assert_str_eq(message, "FDSTOREREMOVE=1\nFDNAME=stored-kept-16");
+	rig_connect(&rig, &next, 1);
+	keep(&endpoints, "stored-kept-17");
+	expect_silence();
+	kill_process();
+	/* The manager has not come to drop it. */
+	open_store(true, &endpoints);
+	ck_assert_int_eq(store_find(&store, &endpoints, 1, &entry), -ENOENT);
+	ck_assert_int_eq(store_find(&store, &endpoints, 2, &entry), 0);
+	ck_assert_int_eq(close(entry.fd), 0);
+	ck_assert_int_eq(close(passed[1].fd), 0);
+	store_settle(&store);
+	for (size_t i = 0; i < endpoints.count; i++)
+		free(passed[i].name);
+	client_close(&client);
+	client_close(&next);
+	close_store();
+	ck_assert_int_eq(close(manager), 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* A restart of a process that always stores: states are added to what is there. */
+START_TEST(hands_over_what_is_kept)
+{
+	struct endpoints endpoints = {0};
+	struct client idle, busy;
+	struct store_entry entry;
+	char message[256];
+
+	rig_open(&rig, &service);
+	manager = manager_open();
+	open_store(true, NULL);
+	keep(&endpoints, "stored-ledger");
+	rig_connect(&rig, &idle, 1);
+	keep(&endpoints, "stored-kept-16");
+	rig_connect(&rig, &busy, 1);
+	keep(&endpoints, "stored-kept-17");
+	client_send(&busy, "a\xc3", 2);
+	RIG_UNTIL(&rig, client_has(&busy, "A"));
+	streams_hand_over(&rig.streams);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 0);
+	keep(&endpoints, "stored-state-17");
+	expect_silence();
+	close_store();
+
+	open_store(true, &endpoints);
+	(void)take(message);
+	ck_assert_str_eq(message, "FDSTOREREMOVE=1\nFDNAME=stored-state-17");
+	expect_silence();
+	for (size_t i = 1; i <= 2; i++) {
+		ck_assert_int_eq(store_find(&store, &endpoints, i, &entry), 0);
+		ck_assert_uint_eq(entry.slot, 15 + i);
+		ck_assert_int_eq(entry.state, i == 2 ? passed[3].fd : -1);
+		ck_assert_int_eq(streams_restore(&rig.streams, &entry), 0);
+	}
+	store_settle(&store);
+	ck_assert_int_eq(ledger_get(&store.ledger, 16), LEDGER_AT_REST);
+	ck_assert_int_eq(ledger_get(&store.ledger, 17), LEDGER_BUSY);
+	client_send(&busy, "\xbc", 1);
+	RIG_UNTIL(&rig, client_has(&busy, "A\xc3\x9c"));
+	RIG_UNTIL(&rig, ledger_get(&store.ledger, 17) == LEDGER_AT_REST);
+	client_send(&idle, "x", 1);
+	RIG_UNTIL(&rig, client_has(&idle, "X"));
+	client_close(&idle);
+	client_close(&busy);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
+	ck_assert_int_eq(ledger_get(&store.ledger, 16), LEDGER_FREE);
+	ck_assert_int_eq(ledger_get(&store.ledger, 17), LEDGER_FREE);
+	ck_assert_int_eq(close(passed[3].fd), 0);
+	for (size_t i = 0; i < endpoints.count; i++)
+		free(passed[i].name);
+	close_store();
+	ck_assert_int_eq(close(manager), 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* The manager has other things to do: many come at once, and are stored by and by. */
+START_TEST(leaves_the_manager_its_time)
+{
+	struct client clients[20];
+	size_t stored = 0;
+	char message[256];
+
+	rig_open(&rig, &service);
+	manager = manager_open();
+	open_store(true, NULL);
+	(void)take(message);
+	/* As if there were 20,000: two of them are a period's worth of its time. */
+	atomic_fetch_add(&rig.admission.open, 20000);
+	for (unsigned i = 0; i < 20; i++)
+		rig_connect(&rig, &clients[i], 1);
+	for (unsigned periods = 0; stored < 20; periods++) {
+		size_t now = 0;
+		int fd;
+
+		ck_assert_uint_lt(periods, 20);
+		while ((fd = take(message)) >= 0) {
+			ck_assert_int_eq(close(fd), 0);
+			now++;
+		}
+		/* The clock may have come to the next one while they connected. */
+		ck_assert_uint_ge(now, 1);
+		ck_assert_uint_le(now, periods == 0 ? 16 : 4);
+		stored += now;
+		ck_assert(stored == 20 ||
+			  rig.streams.context.next_sweep <= rig.loop.now + STORE_PERIOD_USEC);
+		rig.loop.now += STORE_PERIOD_USEC;
+		streams_sweep(&rig.streams);
+	}
+	for (unsigned i = 0; i < 20; i++) {
+		ck_assert_uint_gt(connection_at(&rig.streams.context, i)->slot, 0);
+		client_close(&clients[i]);
+	}
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
+	atomic_fetch_sub(&rig.admission.open, 20000);
+	close_store();
+	ck_assert_int_eq(close(manager), 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Without room for it in the manager's queue, or in the ledger, a connection is served all the
+ * same. */
+START_TEST(serves_what_it_cannot_keep)
+{
+	struct client client;
+
+	rig_open(&rig, &service);
+	manager = manager_open();
+	open_store(true, NULL);
+	ck_assert(store.always);
+	ck_assert_int_eq(close(manager), 0);
+	rig_connect(&rig, &client, 1);
+	ck_assert_uint_eq(connection_at(&rig.streams.context, 0)->slot, 0);
+	ck_assert_int_eq(ledger_get(&store.ledger, 16), LEDGER_FREE);
+	client_send(&client, "still", 5);
+	RIG_UNTIL(&rig, client_has(&client, "STILL"));
+	client_close(&client);
+	close_store();
+	rig_close(&rig);
 }
 END_TEST
 
@@ -167,9 +475,14 @@ int main(void)
 {
 	const struct unit_row rows[] = {
 		UNIT_ONCE("store_put", puts_connections),
-		UNIT_ONCE("store_put", keeps_them_where_nobody_stores),
+		UNIT_LOOP("store_put", keeps_them_where_nobody_stores, 0, 2),
+		UNIT_ONCE("store_put", hands_over_what_is_kept),
 		UNIT_ONCE("store_find", finds_by_name),
-		UNIT_ONCE("store_forget", forgets_by_name),
+		UNIT_LOOP("store_open", forgets_by_name, 0, 2),
+		UNIT_LOOP("store_keep", keeps_what_was_at_rest, 0, 2),
+		UNIT_ONCE("store_keep", a_close_reaches_the_peer),
+		UNIT_ONCE("store_keep", leaves_the_manager_its_time),
+		UNIT_ONCE("store_keep", serves_what_it_cannot_keep),
 		{0},
 	};
 

@@ -25,14 +25,14 @@ static struct connection *only(void)
 /* Hands the connection to a new one on the same socket, as a restart does. */
 static void hand_over(void)
 {
-	bool needless = stored_is_needless(only());
-	int state = needless ? -1 : stored_write(only());
+	bool at_rest = connection_is_at_rest(only());
+	int state = at_rest ? -1 : stored_write(only());
 	int fd = fcntl(only()->fd, F_DUPFD_CLOEXEC, 10);
 
-	ck_assert(needless || state >= 0);
+	ck_assert(at_rest || state >= 0);
 	ck_assert_int_ge(fd, 0);
 	connection_let_go(only());
-	ck_assert_int_eq(streams_restore(&rig.streams, fd, state), 0);
+	ck_assert_int_eq(streams_restore(&rig.streams, &(struct store_entry){fd, state, 0}), 0);
 	if (state >= 0)
 		ck_assert_int_eq(close(state), 0);
 }
@@ -45,7 +45,7 @@ START_TEST(goes_on_between_messages)
 	rig_connect(&rig, &client, _i);
 	client_send(&client, "one", 3);
 	RIG_UNTIL(&rig, client_has(&client, "ONE"));
-	ck_assert(stored_is_needless(only()));
+	ck_assert(connection_is_at_rest(only()));
 	hand_over();
 	client_send(&client, "two", 3);
 	RIG_UNTIL(&rig, client_has(&client, "ONETWO"));
@@ -62,7 +62,7 @@ START_TEST(goes_on_in_a_character)
 	rig_connect(&rig, &client, _i);
 	client_send(&client, "a\xc3", 2);
 	RIG_UNTIL(&rig, client_has(&client, "A"));
-	ck_assert(!stored_is_needless(only()));
+	ck_assert(!connection_is_at_rest(only()));
 	hand_over();
 	client_send(&client, "\x9f", 1);
 	RIG_UNTIL(&rig, client_has(&client, "ASS"));
@@ -147,7 +147,7 @@ static void refuse(int state, const char *what)
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
 			 0);
-	r = streams_restore(&rig.streams, pair[0], state);
+	r = streams_restore(&rig.streams, &(struct store_entry){pair[0], state, 0});
 	ck_assert_msg(r == -EBADMSG, "%s: returned %d", what, r);
 	ck_assert_uint_eq(rig.streams.context.connections.count, 0);
 	ck_assert_int_eq(read(pair[1], &r, 1), 0);
@@ -245,7 +245,9 @@ START_TEST(refuses_what_is_no_connection)
 		bind(fds[3], &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t)), 0);
 	ck_assert_int_eq(listen(fds[3], 1), 0);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		ck_assert_int_eq(streams_restore(&rig.streams, fds[i], -1), -EBADMSG);
+		ck_assert_int_eq(
+			streams_restore(&rig.streams, &(struct store_entry){fds[i], -1, 0}),
+			-EBADMSG);
 		ck_assert_int_lt(fcntl(fds[i], F_GETFD), 0);
 	}
 	ck_assert_uint_eq(rig.streams.context.connections.count, 0);
