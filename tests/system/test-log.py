@@ -30,9 +30,10 @@ def id_of(subject):
 
 
 def messages(*matches):
-    """What the daemons logged, of one journal entry each."""
+    """What the daemons logged, of one journal entry each; by their own name for themselves, since the
+    journal may find nothing out (_COMM=) about one that exits at once."""
     run("journalctl", "--sync")
-    lines = run("journalctl", "--boot", "--quiet", "--output=json", "_COMM=uppercased", *matches)
+    lines = run("journalctl", "--boot", "--quiet", "--output=json", "SYSLOG_IDENTIFIER=uppercased", *matches)
     return [json.loads(line) for line in lines.splitlines()]
 
 
