@@ -74,6 +74,30 @@ struct text {
 	unsigned char *out;
 };
 
+/* How far a loop has come. Two registers hold it: runs may be short, and what a function stores of
+ * a larger structure the next one would have to wait for. */
+struct place {
+	const unsigned char *in;
+	unsigned char *out;
+};
+
+/* As loops see it: what stands before it has been mapped. */
+INLINE struct text rest_of(struct place from, const unsigned char *end)
+{
+	return (struct text){from.in, from.in, end, from.out};
+}
+
+INLINE struct place place_of(const struct text *t)
+{
+	return (struct place){t->in, t->out};
+}
+
+INLINE void go_on(struct text *t, struct place place)
+{
+	t->in = place.in;
+	t->out = place.out;
+}
+
 INLINE void prefetch(const unsigned char *in)
 {
 	__builtin_prefetch(in + PREFETCH_FAR, 0, 2);
@@ -161,8 +185,9 @@ INLINE void store_first(struct text *t, size_t n, vector out, uint64_t dropped, 
 }
 
 /* Up to the first foreign character, or as far as until, but always to between two characters. */
-INLINE struct text run(struct text t, unsigned int scripts)
+INLINE struct place run(struct place from, const unsigned char *end, unsigned int scripts)
 {
+	struct text t = rest_of(from, end);
 	const unsigned char *until = t.end - t.in > STAY + MARGIN ? t.in + STAY : t.end - MARGIN;
 	size_t step = scripts & DOTLESS_I ? BLOCK : to_aligned(t.out);
 
@@ -176,41 +201,41 @@ INLINE struct text run(struct text t, unsigned int scripts)
 					 : whole_characters(t.in, BLOCK);
 
 			store_first(&t, n, out, dropped, scripts & DOTLESS_I);
-			return t;
+			return place_of(&t);
 		}
 		prefetch(t.in);
 		store_first(&t, step, out, dropped, scripts & DOTLESS_I);
 	}
 }
 
-static NOINLINE struct text run_caseless(struct text t)
+static NOINLINE struct place run_caseless(struct place from, const unsigned char *end)
 {
-	return run(t, CASELESS);
+	return run(from, end, CASELESS);
 }
 
-static NOINLINE struct text run_latin(struct text t)
+static NOINLINE struct place run_latin(struct place from, const unsigned char *end)
 {
-	return run(t, LATIN);
+	return run(from, end, LATIN);
 }
 
-static NOINLINE struct text run_turkish(struct text t)
+static NOINLINE struct place run_turkish(struct place from, const unsigned char *end)
 {
-	return run(t, TURKISH);
+	return run(from, end, TURKISH);
 }
 
-static NOINLINE struct text run_vietnamese(struct text t)
+static NOINLINE struct place run_vietnamese(struct place from, const unsigned char *end)
 {
-	return run(t, VIETNAMESE);
+	return run(from, end, VIETNAMESE);
 }
 
-static NOINLINE struct text run_greek(struct text t)
+static NOINLINE struct place run_greek(struct place from, const unsigned char *end)
 {
-	return run(t, GREEK);
+	return run(from, end, GREEK);
 }
 
-static NOINLINE struct text run_cyrillic(struct text t)
+static NOINLINE struct place run_cyrillic(struct place from, const unsigned char *end)
 {
-	return run(t, CYRILLIC);
+	return run(from, end, CYRILLIC);
 }
 
 /* The first n bytes of a block by the loop over all scripts, or fewer and the character that
@@ -232,8 +257,9 @@ INLINE void step_all(struct text *t, const struct window *w, size_t n)
 	}
 }
 
-static NOINLINE struct text run_all(struct text t, ptrdiff_t stay)
+static NOINLINE struct place run_all(struct place from, const unsigned char *end, ptrdiff_t stay)
 {
+	struct text t = rest_of(from, end);
 	const unsigned char *until = t.end - t.in > stay + MARGIN ? t.in + stay : t.end - MARGIN;
 
 	for (;;) {
@@ -241,19 +267,20 @@ static NOINLINE struct text run_all(struct text t, ptrdiff_t stay)
 
 		if (t.in > until) {
 			step_all(&t, &w, whole_characters(t.in, BLOCK));
-			return t;
+			return place_of(&t);
 		}
 		prefetch(t.in);
 		step_all(&t, &w, BLOCK);
 	}
 }
 
-static NOINLINE struct text step_inner(struct text t)
+static NOINLINE struct place step_inner(struct place from, const unsigned char *end)
 {
+	struct text t = rest_of(from, end);
 	struct window w = load_window(t.in);
 
 	step_all(&t, &w, whole_characters(t.in, BLOCK));
-	return t;
+	return place_of(&t);
 }
 
 static NOINLINE struct text step_edge(struct text t)
@@ -296,8 +323,9 @@ INLINE void step_ascii(struct text *t, vector v)
 
 /* ASCII, four blocks a turn. Blocks that have anything else are mapped in between; three of them in
  * a row are for another loop. */
-static NOINLINE struct text run_ascii(struct text t)
+static NOINLINE struct place run_ascii(struct place from, const unsigned char *end)
 {
+	struct text t = rest_of(from, end);
 	const unsigned char *until = t.end - MARGIN;
 	int others = 0;
 
@@ -321,59 +349,59 @@ static NOINLINE struct text run_ascii(struct text t)
 			step_ascii(&t, a);
 		} else {
 			if (++others == 3)
-				return t;
+				break;
 			if (!step_caseless(&t))
-				t = step_inner(t);
+				go_on(&t, step_inner(place_of(&t), end));
 		}
 	}
-	return t;
+	return place_of(&t);
 }
 
 /* By the first loop that knows all of the next block. */
-static struct text run_best(struct text t)
+static struct place run_best(struct place from, const unsigned char *end)
 {
-	struct window w = load_window(t.in);
+	struct window w = load_window(from.in);
 
 	if (is_ascii(w.here))
-		return run_ascii(t);
+		return run_ascii(from, end);
 	if (!find_foreign(&w, CASELESS))
-		return run_caseless(t);
+		return run_caseless(from, end);
 	if (!find_foreign(&w, LATIN))
-		return run_latin(t);
+		return run_latin(from, end);
 	if (!find_foreign(&w, CYRILLIC))
-		return run_cyrillic(t);
+		return run_cyrillic(from, end);
 	if (!find_foreign(&w, GREEK))
-		return run_greek(t);
+		return run_greek(from, end);
 	if (!find_foreign(&w, TURKISH))
-		return run_turkish(t);
+		return run_turkish(from, end);
 	if (!find_foreign(&w, VIETNAMESE))
-		return run_vietnamese(t);
-	return run_all(t, BLOCK);
+		return run_vietnamese(from, end);
+	return run_all(from, end, BLOCK);
 }
 
-static struct text run_text(struct text t)
+INLINE struct place run_text(struct place at, const unsigned char *end)
 {
 	ptrdiff_t stay = STAY_LEAST;
 	int short_runs = 0;
 
-	while (t.end - t.in >= MARGIN) {
-		const unsigned char *from = t.in;
+	while (end - at.in >= MARGIN) {
+		const unsigned char *from = at.in;
 
 		if (short_runs == 3) {
-			t = run_all(t, stay);
+			at = run_all(at, end, stay);
 			stay = stay < STAY ? 2 * stay : STAY;
 			short_runs = 0;
 			continue;
 		}
-		t = run_best(t);
-		if (t.in - from >= SHORT_RUN) {
+		at = run_best(at, end);
+		if (at.in - from >= SHORT_RUN) {
 			stay = STAY_LEAST;
 			short_runs = 0;
 		} else {
 			short_runs++;
 		}
 	}
-	return t;
+	return at;
 }
 
 /* ASCII at the beginning and at the end: many a text has nothing else. What is left over at its end
@@ -457,9 +485,10 @@ static NOINLINE unsigned char *run_long(struct text t)
 {
 	while (t.in < t.end && t.in - t.begin < 2)
 		t = step_edge(t);
-	t = run_ascii_edge(run_text(t));
+	go_on(&t, run_text(place_of(&t), t.end));
+	t = run_ascii_edge(t);
 	while (t.end - t.in >= BLOCK + 2)
-		t = step_inner(t);
+		go_on(&t, step_inner(place_of(&t), t.end));
 	while (t.in < t.end)
 		t = step_edge(t);
 	return t.out;
