@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -634,7 +633,7 @@ START_TEST(feeds_the_watchdog)
 END_TEST
 
 /* The signal that a thread is stopped with: its handler never returns. */
-#define STUCK_SIGNAL SIGRTMIN
+#define WORKER_SIGNAL SIGRTMIN
 
 static void get_stuck(int number)
 {
@@ -645,7 +644,7 @@ static void get_stuck(int number)
 
 static void prepare_to_be_stuck(void)
 {
-	(void)signal(STUCK_SIGNAL, get_stuck);
+	(void)signal(WORKER_SIGNAL, get_stuck);
 }
 
 /* A thread of the daemon's that is not its first. */
@@ -680,7 +679,7 @@ START_TEST(does_not_feed_the_watchdog_for_a_stuck_worker)
 	daemon_start(&daemon);
 	for (int i = 0; i < 3; i++)
 		expect_notice(&daemon, "WATCHDOG=1");
-	ck_assert_int_eq(syscall(SYS_tgkill, daemon.pid, find_worker(&daemon), STUCK_SIGNAL), 0);
+	ck_assert_int_eq(syscall(SYS_tgkill, daemon.pid, find_worker(&daemon), WORKER_SIGNAL), 0);
 	/* One that was under way, and one for the answer to the question before. */
 	(void)has_ended(&daemon, 250);
 	while (recv(daemon.notify_fd, daemon.notice, sizeof(daemon.notice), MSG_DONTWAIT) > 0)
@@ -691,15 +690,13 @@ START_TEST(does_not_feed_the_watchdog_for_a_stuck_worker)
 }
 END_TEST
 
-/* The loop of the worker that was made last loses its descriptor once there is a datagram for it.
- */
-static void *break_last_loop(void *userdata)
+/* Interrupts a worker, the last that was made, whose loop has lost its descriptor meanwhile. */
+static void break_last_loop(int number)
 {
 	char path[64], target[64];
 	int last = -1;
 
-	(void)userdata;
-	(void)poll(NULL, 0, 100);
+	(void)number;
 	for (int fd = 0; fd < 100; fd++) {
 		ssize_t n;
 
@@ -710,32 +707,24 @@ static void *break_last_loop(void *userdata)
 			last = fd;
 	}
 	(void)close(last);
-	return NULL;
 }
 
 static void prepare_to_break(void)
 {
-	pthread_t thread;
-
-	(void)pthread_create(&thread, NULL, break_last_loop, NULL);
+	(void)signal(WORKER_SIGNAL, break_last_loop);
 }
 
 START_TEST(a_worker_that_fails_is_the_end)
 {
 	struct daemon daemon;
 	char line[256];
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	ssize_t n;
 
 	daemon_prepare(&daemon);
 	daemon.options.workers = 2;
 	daemon.prepare = prepare_to_break;
 	daemon_start(&daemon);
-	ck_assert_int_eq(connect(fd, &daemon.datagram.any, daemon.datagram.length), 0);
-	do
-		(void)send(fd, "x", 1, MSG_NOSIGNAL);
-	while (!has_ended(&daemon, 10));
-	close(fd);
+	ck_assert_int_eq(syscall(SYS_tgkill, daemon.pid, find_worker(&daemon), WORKER_SIGNAL), 0);
 	n = read(daemon.error_fd, line, sizeof(line) - 1);
 	ck_assert_int_gt(n, 0);
 	line[n] = '\0';
