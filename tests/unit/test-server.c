@@ -690,22 +690,43 @@ START_TEST(does_not_feed_the_watchdog_for_a_stuck_worker)
 }
 END_TEST
 
+static bool is_epoll(int fd)
+{
+	char path[64], target[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, target, sizeof(target) - 1);
+	target[n < 0 ? 0 : n] = '\0';
+	return strcmp(target, "anon_inode:[eventpoll]") == 0;
+}
+
+/* One in which another one hangs, libsystemd's, is a loop's own (epoll(7), proc_pid_fdinfo(5)). */
+static bool is_loop(int fd)
+{
+	char path[64], line[256];
+	bool found = false;
+	FILE *info;
+	int waited;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "re");
+	while (info && !found && fgets(line, sizeof(line), info))
+		found = sscanf(line, "tfd: %d", &waited) == 1 && is_epoll(waited);
+	if (info)
+		(void)fclose(info);
+	return found;
+}
+
 /* Interrupts a worker, the last that was made, whose loop has lost its descriptor meanwhile. */
 static void break_last_loop(int number)
 {
-	char path[64], target[64];
 	int last = -1;
 
 	(void)number;
-	for (int fd = 0; fd < 100; fd++) {
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		n = readlink(path, target, sizeof(target) - 1);
-		target[n < 0 ? 0 : n] = '\0';
-		if (strcmp(target, "anon_inode:[eventpoll]") == 0)
+	for (int fd = 0; fd < 100; fd++)
+		if (is_epoll(fd) && is_loop(fd))
 			last = fd;
-	}
 	(void)close(last);
 }
 
