@@ -19,6 +19,6 @@ size_t upper_map_sequence(const unsigned char *in, size_t length, unsigned char 
 bool upper_changes(const unsigned char *in, const unsigned char *end);
 
 /* Maps the sequences that begin before until, and moves *in behind the last of them; none reaches
- * behind end. Returns the number of bytes written. */
+ * behind end. out has UPPER_ROOM() for them. Returns the number of bytes written. */
 size_t upper_map_characters(const unsigned char **in, const unsigned char *until,
 			    const unsigned char *end, unsigned char *out);

@@ -41,6 +41,7 @@ static size_t feed_pending(struct upper *upper, const unsigned char *in, size_t 
 /* How many bytes at the end of in are the beginning of a sequence that isn't all there. */
 static size_t unfinished(const unsigned char *in, size_t length)
 {
+	/* With so many bytes nothing is missing behind leads below these. */
 	static const unsigned char whole_below[] = {0, 0x80, 0xe0, 0xf0};
 	size_t missing;
 
