@@ -24,8 +24,8 @@
  *
  * Loops change only between two characters: one that knows a lead also maps its trail.
  *
- * A short text is worth no search: the loop of its first letter's script maps it where it lies. With
- * blocks of 32 bytes and 45 bytes of text, zeros standing for neighbours there are none of:
+ * A short text is worth no search: the loop of its first letter's script maps it where it lies. As
+ * for 45 bytes by blocks of 32, with zeros for neighbours where there are none:
  *
  *     block 1    [0] bytes  0 to 31                    here's neighbours to the left are zeros
  *     block 2               bytes 13 to 44 [0]         those of 13 to 31 once more, the same
