@@ -41,47 +41,6 @@ START_TEST(admits_exactly_the_maximum)
 }
 END_TEST
 
-enum { THREADS = 4, TURNS = 200000 };
-
-static struct {
-	struct admission admission;
-	pthread_barrier_t all_here;
-} crowd;
-
-static void *come_and_go(void *unused)
-{
-	uint64_t place;
-
-	(void)unused;
-	(void)pthread_barrier_wait(&crowd.all_here);
-	for (unsigned i = 0; i < TURNS; i++)
-		if (enter(&crowd.admission, "192.0.2.1:1000", &place) == 0)
-			admission_leave(&crowd.admission, place);
-	return NULL;
-}
-
-/* Workers share it: sources come and go as they should, and no place gets lost. */
-START_TEST(is_shared_by_threads)
-{
-	pthread_t threads[THREADS];
-	uint64_t place, other;
-
-	ck_assert_int_eq(pthread_barrier_init(&crowd.all_here, NULL, THREADS), 0);
-	admission_init(&crowd.admission, THREADS, 1);
-	for (unsigned i = 0; i < THREADS; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, come_and_go, NULL), 0);
-	for (unsigned i = 0; i < THREADS; i++)
-		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
-	(void)pthread_barrier_destroy(&crowd.all_here);
-	ck_assert_ptr_null(crowd.admission.sources);
-	ck_assert_uint_eq(atomic_load(&crowd.admission.open), 0);
-	ck_assert_int_eq(enter(&crowd.admission, "192.0.2.1:1000", &place), 0);
-	ck_assert_int_eq(enter(&crowd.admission, "192.0.2.1:1000", &other), -EDQUOT);
-	admission_leave(&crowd.admission, place);
-	admission_free(&crowd.admission);
-}
-END_TEST
-
 START_TEST(counts_by_source)
 {
 	struct admission admission;
@@ -147,7 +106,6 @@ int main(void)
 {
 	const struct unit_row rows[] = {
 		UNIT_ONCE("admission_enter", admits_exactly_the_maximum),
-		UNIT_ONCE("admission_enter", is_shared_by_threads),
 		UNIT_ONCE("admission_enter", counts_by_source),
 		UNIT_ONCE("admission_enter", has_no_source_for_other_families),
 		UNIT_ONCE("admission_leave", forgets_sources_without_connections),
