@@ -15,9 +15,14 @@
 /* Room for a status and what goes before it. */
 #define MESSAGE_MAX 2048
 
+/* Room for one such, or some ten short ones, that the manager has not read (the kernel takes twice
+ * that): who is that far behind is to be left alone, not to find hundreds. */
+#define UNREAD_MAX 4096
+
 int notify_open(struct notify *notify)
 {
 	static const struct timeval patience = {.tv_sec = NOTIFY_PATIENCE_USEC / 1000000};
+	static const int unread_max = UNREAD_MAX;
 	const char *path = getenv("NOTIFY_SOCKET");
 	int fd;
 
@@ -28,6 +33,7 @@ int notify_open(struct notify *notify)
 	if (fd < 0)
 		return negative_errno();
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &unread_max, sizeof(unread_max));
 	notify->fd = fd;
 	return 0;
 }

@@ -330,6 +330,19 @@ static unsigned rank_among_twins(const struct endpoints *endpoints, size_t i, un
 	return rank;
 }
 
+static enum refusal why_lost(int error)
+{
+	switch (error) {
+	case -EBADMSG:
+	case -EOWNERDEAD:
+		return REFUSAL_STATE;
+	case -EUSERS:
+		return REFUSAL_CONNECTIONS_MAX;
+	default:
+		return REFUSAL_MEMORY;
+	}
+}
+
 /* A connection that the process before us had: none is an error of ours. */
 static void restore(struct server *server, struct endpoints *endpoints, size_t i)
 {
@@ -342,16 +355,14 @@ static void restore(struct server *server, struct endpoints *endpoints, size_t i
 	if (r >= 0) {
 		endpoints->items[i].fd = -1;
 		r = worker_restore(worker, &entry);
-	} else {
-		/* Part of an answer may be missing: this is not to look like its end. */
+	} else if (r == -EOWNERDEAD) {
+		/* Part of an answer is missing: this is not to look like its end. */
 		socket_end_by_reset(endpoints->items[i].fd);
 	}
 	if (r < 0 && entry.slot > 0)
 		store_forget(&server->store, endpoints->items[i].name);
 	if (r < 0)
-		status_refuse_connection(&worker->status, r == -EBADMSG  ? REFUSAL_STATE
-							  : r == -EUSERS ? REFUSAL_CONNECTIONS_MAX
-									 : REFUSAL_MEMORY);
+		status_refuse_connection(&worker->status, why_lost(r));
 }
 
 /* What was stored is ours now, or nobody's. */

@@ -19,6 +19,16 @@
 #define KEPT   ENDPOINT_STORED_PREFIX "kept-"
 #define LEDGER ENDPOINT_STORED_PREFIX "ledger"
 
+/*
+ * How much of the manager's time may be asked for: a tenth at most, or a flood of connections would
+ * keep it from all else. It compares what it is given with all that it has: 60 microseconds, and
+ * 0.3 for each (measured). Where that is too much, since the machine is busy, or systemd newer and
+ * slower, it falls behind with reading: then it is half as much from the next period on, and more
+ * again by and by.
+ */
+#define BUDGET_MAX  (STORE_PERIOD_USEC / 10)
+#define BUDGET_STEP (BUDGET_MAX / 100)
+
 /* The rest of name behind prefix, or NULL. */
 static const char *behind(const char *name, const char *prefix)
 {
@@ -81,6 +91,7 @@ int store_open(struct store *store, struct notify *notify, bool always, size_t c
 		.notify = notify,
 		.ledger.fd = -1,
 		.always = always && notify_has_manager(notify),
+		.budget = BUDGET_MAX,
 	};
 	r = find_ledger(store, endpoints, connections);
 	if (r < 0)
@@ -155,6 +166,9 @@ static int find_kept(struct store *store, const struct endpoints *endpoints, siz
 		store_forget(store, endpoint->name);
 		ledger_set(&store->ledger, (uint32_t)slot, LEDGER_FREE);
 		break;
+	case LEDGER_BUSY:
+		r = -EOWNERDEAD;
+		break;
 	default:
 		r = -EBADMSG;
 	}
@@ -195,16 +209,25 @@ void store_settle(struct store *store)
 
 /* ─── what the next one will find ─── */
 
-/* A tenth of the manager's time at most, or a flood of connections would keep it from all else. It
- * compares what it is given with all that it has: 60 microseconds, and 0.3 for each (measured). */
 static bool has_turn(struct store *store, const struct connection_context *context)
 {
 	uint64_t period = context->loop->now / STORE_PERIOD_USEC, last = store->period;
 	uint64_t cost = 60 + atomic_load(&context->admission->open) * 3 / 10;
 
-	if (period > last && atomic_compare_exchange_strong(&store->period, &last, period))
+	if (period > last && atomic_compare_exchange_strong(&store->period, &last, period)) {
+		uint64_t budget = store->budget + BUDGET_STEP;
+
+		store->budget = budget < BUDGET_MAX ? budget : BUDGET_MAX;
 		store->spent = 0;
-	return atomic_fetch_add(&store->spent, cost) < STORE_PERIOD_USEC / 10;
+	}
+	return atomic_fetch_add(&store->spent, cost) < store->budget;
+}
+
+/* The manager is behind: nothing more in this period. */
+static void give_way(struct store *store)
+{
+	store->budget = store->budget / 2;
+	store->spent = BUDGET_MAX;
 }
 
 int store_keep(struct store *store, struct connection *connection)
@@ -222,6 +245,7 @@ int store_keep(struct store *store, struct connection *connection)
 	r = notify_send(store->notify, NOTIFY_OFFER, connection->fd,
 			"FDSTORE=1\nFDNAME=" KEPT "%" PRIu32, slot);
 	if (r < 0) {
+		give_way(store);
 		ledger_set(&store->ledger, slot, LEDGER_FREE);
 		return r;
 	}
@@ -232,8 +256,9 @@ int store_keep(struct store *store, struct connection *connection)
 
 void store_leave(struct store *store, uint32_t slot)
 {
-	(void)notify_send(store->notify, NOTIFY_OFFER, -1,
-			  "FDSTOREREMOVE=1\nFDNAME=" KEPT "%" PRIu32, slot);
+	if (notify_send(store->notify, NOTIFY_OFFER, -1, "FDSTOREREMOVE=1\nFDNAME=" KEPT "%" PRIu32,
+			slot) < 0)
+		give_way(store);
 	ledger_set(&store->ledger, slot, LEDGER_FREE);
 }
 

@@ -32,8 +32,10 @@ struct connection;
 struct store {
 	struct notify *notify;
 	struct ledger ledger;
-	bool always;                    /* connections are stored as they are accepted */
-	_Atomic uint64_t period, spent; /* of the manager's time, microseconds in this period */
+	bool always; /* connections are stored as they are accepted */
+
+	/* Of the manager's time, in microseconds of this period. */
+	_Atomic uint64_t period, spent, budget;
 };
 
 /* Finds out what earlier processes stored among the endpoints, and has the manager forget what it
@@ -51,8 +53,8 @@ struct store_entry {
 };
 
 /* The i-th endpoint as such a connection; to be asked once. Returns 0; -ENOENT if it is none: a
- * state, no stored thing, or over; or -EBADMSG: it was in the middle of something, and nobody knows
- * of what. */
+ * state, no stored thing, or over; -EOWNERDEAD: its process was killed in the middle of an answer;
+ * or -EBADMSG: its state is damaged or missing. */
 int store_find(struct store *store, const struct endpoints *endpoints, size_t i,
 	       struct store_entry *ret_entry);
 

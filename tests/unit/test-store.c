@@ -278,8 +278,8 @@ START_TEST(keeps_what_was_at_rest)
 	}
 	expect_silence();
 	ck_assert_int_eq(store_find(&store, &endpoints, 0, &entry), -ENOENT);
-	ck_assert_int_eq(store_find(&store, &endpoints, 2, &entry), -EBADMSG);
-	ck_assert_int_eq(store_find(&store, &endpoints, 3, &entry), -EBADMSG);
+	ck_assert_int_eq(store_find(&store, &endpoints, 2, &entry), -EOWNERDEAD);
+	ck_assert_int_eq(store_find(&store, &endpoints, 3, &entry), -EOWNERDEAD);
 	ck_assert_int_eq(store_find(&store, &endpoints, 1, &entry), 0);
 	ck_assert_int_eq(entry.fd, passed[1].fd);
 	ck_assert_int_eq(entry.state, -1);
@@ -404,6 +404,57 @@ START_TEST(hands_over_what_is_kept)
 }
 END_TEST
 
+static size_t take_all(void)
+{
+	char message[256];
+	size_t count = 0;
+	int fd;
+
+	while ((fd = take(message)) >= 0) {
+		ck_assert_int_eq(close(fd), 0);
+		count++;
+	}
+	return count;
+}
+
+/* The manager does not read: little waits for it, and less is sent from then on. */
+START_TEST(gives_way_to_a_manager_that_is_behind)
+{
+	struct client clients[100];
+	uint64_t budget;
+	char message[256];
+
+	rig_open(&rig, &service);
+	manager = manager_open();
+	open_store(true, NULL);
+	(void)take(message);
+	budget = store.budget;
+	for (unsigned i = 0; i < 100; i++)
+		rig_connect(&rig, &clients[i], 1);
+	ck_assert_uint_le(store.budget, budget / 2 + budget / 10);
+	ck_assert_uint_le(take_all(), 50);
+	/* It has read, so it is asked again, but for half at most. */
+	rig.loop.now += STORE_PERIOD_USEC;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_ge(take_all(), 1);
+	for (unsigned periods = 0; store.budget < budget; periods++) {
+		ck_assert_uint_lt(periods, 200);
+		rig.loop.now += STORE_PERIOD_USEC;
+		streams_sweep(&rig.streams);
+		(void)take_all();
+		/* There is always one more to store. */
+		if (connection_at(&rig.streams.context, 0)->slot > 0)
+			connection_at(&rig.streams.context, 0)->slot = 0;
+	}
+	for (unsigned i = 0; i < 100; i++)
+		client_close(&clients[i]);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
+	close_store();
+	ck_assert_int_eq(close(manager), 0);
+	rig_close(&rig);
+}
+END_TEST
+
 /* The manager has other things to do: many come at once, and are stored by and by. */
 START_TEST(leaves_the_manager_its_time)
 {
@@ -420,14 +471,9 @@ START_TEST(leaves_the_manager_its_time)
 	for (unsigned i = 0; i < 20; i++)
 		rig_connect(&rig, &clients[i], 1);
 	for (unsigned periods = 0; stored < 20; periods++) {
-		size_t now = 0;
-		int fd;
+		size_t now = take_all();
 
 		ck_assert_uint_lt(periods, 20);
-		while ((fd = take(message)) >= 0) {
-			ck_assert_int_eq(close(fd), 0);
-			now++;
-		}
 		/* The clock may have come to the next one while they connected. */
 		ck_assert_uint_ge(now, 1);
 		ck_assert_uint_le(now, periods == 0 ? 16 : 4);
@@ -482,6 +528,7 @@ int main(void)
 		UNIT_LOOP("store_keep", keeps_what_was_at_rest, 0, 2),
 		UNIT_ONCE("store_keep", a_close_reaches_the_peer),
 		UNIT_ONCE("store_keep", leaves_the_manager_its_time),
+		UNIT_ONCE("store_keep", gives_way_to_a_manager_that_is_behind),
 		UNIT_ONCE("store_keep", serves_what_it_cannot_keep),
 		{0},
 	};
