@@ -256,12 +256,12 @@ class SystemTest(unittest.TestCase):
             self.assertEqual(status, 0, f"{process.popen.args} ended badly:\n{process.output()}")
         self.addCleanup(end)
 
-    def start_daemon(self, *options, name="uppercased"):
+    def start_daemon(self, *options, name="uppercased", env=None):
         """A daemon that is ready."""
         path = self.path(f"notify-{len(os.listdir(self.directory))}")
         notify_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify_socket.bind(path)
-        process = self.start(*program(name), *options, env={"NOTIFY_SOCKET": path})
+        process = self.start(*program(name), *options, env={"NOTIFY_SOCKET": path, **(env or {})})
         self.addCleanup(process.supervise(notify_socket))
         self.expect_clean_end(process)
         process.wait_for_notice("^READY=1$")
@@ -336,6 +336,23 @@ def add_loopback_address(address):
                 any_socket.bind((address, 0))
                 return True
         until(is_usable, f"address {address}")
+
+
+def add_local_network(network):
+    """ip route add local NETWORK dev lo (rtnetlink(7)), in a network of our own: all its addresses are ours."""
+    address = network.network_address.packed
+    family = socket.AF_INET6 if network.version == 6 else socket.AF_INET
+    # struct rtmsg, for the table local: RTPROT_STATIC, RT_SCOPE_HOST, RTN_LOCAL; then RTA_DST and RTA_OIF
+    message = struct.pack("=8BI", family, network.prefixlen, 0, 0, 255, 4, 254, 2, 0)
+    message += struct.pack("=HH", 4 + len(address), 1) + address
+    message += struct.pack("=HHI", 8, 4, socket.if_nametoindex("lo"))
+    # RTM_NEWROUTE; NLM_F_REQUEST | NLM_F_ACK | NLM_F_EXCL | NLM_F_CREATE
+    message = struct.pack("=IHHII", 16 + len(message), 24, 0x605, 1, 0) + message
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+        netlink.send(message)
+        error = struct.unpack_from("=i", netlink.recv(1 << 16), 16)[0]
+    if error:
+        raise OSError(-error, os.strerror(-error), str(network))
 
 
 def main():

@@ -87,6 +87,40 @@ START_TEST(holds_in_a_flood)
 }
 END_TEST
 
+/* More sources than one set of the table has room for, as somebody finds them who may look inside:
+ * each takes the place of the first one, which has its answer anew. */
+static void find_of_one_set(struct rate *rate, uint64_t *sources, unsigned count)
+{
+	unsigned found = 0;
+
+	sources[found++] = 1;
+	ck_assert_uint_eq(take(rate, sources[0], SECOND, 2), 1);
+	for (uint64_t other = 2; found < count; other++) {
+		ck_assert_uint_eq(take(rate, other, SECOND, 2), 1);
+		if (take(rate, sources[0], SECOND, 2) > 0)
+			sources[found++] = other;
+	}
+}
+
+/* Sources that push each other out of one table don't in another: they can't be chosen for it. */
+START_TEST(keeps_its_sets_secret)
+{
+	uint64_t sources[20];
+	struct rate *rate = make(1), *other = make(1);
+	unsigned again = 0;
+
+	find_of_one_set(rate, sources, 20);
+	for (unsigned round = 0; round < 10; round++)
+		for (unsigned i = 0; i < 20; i++) {
+			again += take(rate, sources[i], 10 * SECOND, 2);
+			ck_assert_uint_eq(take(other, sources[i], 10 * SECOND, 2), round == 0);
+		}
+	ck_assert_uint_gt(again, 100);
+	rate_free(rate);
+	rate_free(other);
+}
+END_TEST
+
 START_TEST(forgets_all)
 {
 	struct rate *rate;
@@ -112,6 +146,7 @@ int main(void)
 		UNIT_ONCE("rate_allows", refills_by_time),
 		UNIT_ONCE("rate_allows", takes_the_extremes),
 		UNIT_ONCE("rate_allows", holds_in_a_flood),
+		UNIT_ONCE("rate_allows", keeps_its_sets_secret),
 		UNIT_ONCE("rate_forget", forgets_all),
 		{0},
 	};
