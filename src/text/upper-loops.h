@@ -199,9 +199,11 @@ INLINE struct place run(struct place from, const unsigned char *end, unsigned in
 
 	for (;; step = BLOCK) {
 		struct window w = load_window(t.in);
-		uint64_t dropped = 0, found = find_changing_foreign(&t, &w, scripts);
+		uint64_t dropped = 0, found;
+		/* First: a call may follow, over which no register is kept for both. */
 		vector out = map_block(&w, scripts, &dropped);
 
+		found = find_changing_foreign(&t, &w, scripts);
 		if (found || t.in > until) {
 			size_t n = found ? (size_t)__builtin_ctzll(found)
 					 : whole_characters(t.in, BLOCK);
@@ -460,8 +462,8 @@ INLINE struct text run_within(struct text t, unsigned int scripts)
 	return t;
 }
 
-/* A short text, from in on, for as long as it is of one script, the first letter's. Returns the
- * number of bytes that it mapped. */
+/* A short text, or the last of one, from in on, for as long as it is of one script, the first
+ * letter's. Returns the number of bytes that it mapped. */
 static NOINLINE size_t run_short(const unsigned char *begin, const unsigned char *in,
 				 const unsigned char *end, unsigned char *out)
 {
@@ -487,12 +489,23 @@ static NOINLINE size_t run_short(const unsigned char *begin, const unsigned char
 	}
 }
 
+INLINE struct text run_script(struct text t)
+{
+	size_t n = run_short(t.begin, t.in, t.end, t.out);
+
+	t.in += n;
+	t.out += n;
+	return t;
+}
+
 static NOINLINE unsigned char *run_long(struct text t)
 {
 	while (t.in < t.end && t.in - t.begin < 2)
 		t = step_edge(t);
 	go_on(&t, run_text(place_of(&t), t.end));
 	t = run_ascii_edge(t);
+	if (t.in < t.end)
+		t = run_script(t);
 	while (t.end - t.in >= BLOCK + 2)
 		go_on(&t, step_inner(place_of(&t), t.end));
 	while (t.in < t.end)
@@ -503,12 +516,8 @@ static NOINLINE unsigned char *run_long(struct text t)
 static size_t map(const unsigned char *in, size_t length, unsigned char *out)
 {
 	struct text t = run_ascii_edge((struct text){in, in, in + length, out});
-	size_t n;
 
-	if (t.in < t.end && t.end - t.in <= LONG) {
-		n = run_short(in, t.in, t.end, t.out);
-		t.in += n;
-		t.out += n;
-	}
+	if (t.in < t.end && t.end - t.in <= LONG)
+		t = run_script(t);
 	return (size_t)((t.in < t.end ? run_long(t) : t.out) - out);
 }
