@@ -16,11 +16,13 @@ LEADS = range(0xc2, 0xe0)
 TRAILS = range(0x80, 0xc0)
 
 
+# Below these trails every loop takes one off the lead.
+LIMITS = {0xcf: 0x8f, 0xd1: 0xa0}
+
+
 def lead_delta(lead, trail):
     """What every loop adds to a two-byte lead, whatever the character."""
-    if (lead == 0xcf and trail < 0x8f) or (lead == 0xd1 and trail < 0xa0):
-        return -1
-    return 0
+    return -1 if trail < LIMITS.get(lead, 0) else 0
 
 
 # Two whose bytes change one by one, all the same: sharp s becomes two S, of dotless i the lead goes
@@ -43,6 +45,21 @@ def trail_table(mapping, lead):
             table[trail] = new[1]
         else:
             foreign.add(trail)
+    return table, foreign
+
+
+# Pairs of leads that share a table: a loop maps the even one's trails with bit 5 set and the odd
+# one's without it, where nearly all their letters are. What else they have cased is foreign.
+PAIRS = (0xce, 0xcf), (0xd0, 0xd1)
+
+
+def pair_table(mapping, even, odd):
+    """({trail: new trail} of what a loop with these leads maps, {lead: the trails it can't})."""
+    table, foreign = {}, {}
+    for lead, mapped in ((odd, TRAILS[:32]), (even, TRAILS[32:])):
+        own, foreign[lead] = trail_table(mapping, lead)
+        table.update((trail, own[trail]) for trail in mapped if trail in own)
+        foreign[lead] |= {trail for trail in own if trail not in mapped and own[trail] != trail}
     return table, foreign
 
 
@@ -129,8 +146,8 @@ COMMON = {
 }
 
 
-def make_groups(foreign):
-    """At most eight sets of second bytes, so that a lead's foreign ones are a union of sets, or
+def make_groups(foreign, most):
+    """At most so many sets of second bytes, so that a lead's foreign ones are a union of sets, or
     little more: a character wrongly taken as foreign costs time, nothing else."""
     def cost_of(leads, seconds):
         return sum(COMMON.get(lead, {}).get(second, 1) for lead in leads for second in seconds)
@@ -142,7 +159,7 @@ def make_groups(foreign):
                 break
         else:
             groups.append(({lead}, seconds))
-    while len(groups) > 8:
+    while len(groups) > most:
         def cost(pair):
             (leads_a, a), (leads_b, b) = pair
             return cost_of(leads_a, b - a) + cost_of(leads_b, a - b)
@@ -158,14 +175,24 @@ def print_bytes(values):
     print(wrapped("0x%02x" % (value & 0xff) for value in values))
 
 
-def print_foreign(name, foreign):
-    groups = make_groups(foreign)
+def is_common(lead, second):
+    return COMMON.get(lead, {}).get(second, 1) > 1
+
+
+def print_foreign(name, foreign, odd=None):
+    """The odd lead of a pair has bit 0 to itself, by which the loop finds it."""
+    first = 1 if odd else 0
+    groups = make_groups(foreign, 8 - first)
     lead_bits, second_bits = [0] * 64, [0] * 64
-    for bit, (leads, seconds) in enumerate(groups):
+    for bit, (leads, seconds) in enumerate(groups, first):
         for lead in leads:
             lead_bits[lead & 63] |= 1 << bit
         for second in seconds:
             second_bits[second & 63] |= 1 << bit
+    if odd:
+        lead_bits[odd & 63] |= 1
+        assert not any(is_common(lead, second) for leads, seconds in groups for lead in leads
+                       for second in seconds - foreign[lead]), "too few bits for " + name
     for lead, seconds in foreign.items():
         assert all(lead_bits[lead & 63] & second_bits[second & 63] for second in seconds)
     print("\nstatic const struct foreign foreign_%s = {\n\t{" % name)
@@ -185,11 +212,17 @@ def main():
     print("/* clang-format off */")
 
     foreign = {}
-    for lead in (0xc3, 0xc4, 0xc5, 0xc6, 0xce, 0xcf, 0xd0, 0xd1):
+    for lead in (0xc3, 0xc4, 0xc5, 0xc6):
         table, foreign[lead] = trail_table(mapping, lead)
         print("\nstatic const unsigned char trail_%02x[64] = {" % lead)
         print_bytes(table.get(trail, trail) for trail in TRAILS)
         print("};")
+    for even, odd in PAIRS:
+        table, pair_foreign = pair_table(mapping, even, odd)
+        foreign.update(pair_foreign)
+        print("\nstatic const struct lead_pair pair_%02x_%02x = {\n\t{" % (even, odd))
+        print_bytes(table.get(trail, trail) for trail in TRAILS)
+        print("\t},\n\t0x%02x, 0x%02x,\n};" % (odd, LIMITS[odd]))
 
     def known(*leads):
         return {lead: foreign[lead] for lead in leads}
@@ -200,8 +233,8 @@ def main():
     print_foreign("latin", foreign_of(mapping, latin))
     print_foreign("turkish", foreign_of(mapping, turkish))
     print_foreign("vietnamese", foreign_of(mapping, vietnamese, (0xb8, 0xb9, 0xba, 0xbb)))
-    print_foreign("greek", foreign_of(mapping, known(0xce, 0xcf)))
-    print_foreign("cyrillic", foreign_of(mapping, known(0xd0, 0xd1)))
+    print_foreign("greek", foreign_of(mapping, known(0xce, 0xcf)), odd=0xcf)
+    print_foreign("cyrillic", foreign_of(mapping, known(0xd0, 0xd1)), odd=0xd1)
 
     kinds = make_kinds(mapping)
     two_byte = {lead: row_foreign(mapping, kinds, lead) for lead in KIND_OF}

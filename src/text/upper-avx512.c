@@ -6,16 +6,31 @@
  * A block of 64 code points shares all its bytes but the last, and the last one's six low bits say
  * which it is. So one byte permute (vpermb, a look-up in 64 bytes) maps all trails of a lead:
  *
- *     here      ...  d1  8f  ' ' d1  8b ...        table trail_d1, at 0x0f: af, at 0x0b: ab
- *     before    ...  x   d1  8f  ' ' d1            under the mask before == d1
- *     out       ...  d0  af  ' ' d0  ab            the leads go by a compare: d1 with next < a0
+ *     here      ...  c3  a9  ' ' c3  af ...        table trail_c3, at 0x29: 89, at 0x2f: 8f
+ *     before    ...  x   c3  a9  ' ' c3            under the mask before == c3
+ *     out       ...  c3  89  ' ' c3  8f
+ *
+ * Greek and Russian have two leads each, whose letters lie in different halves: of the even lead
+ * those with bit 5 set change, of the odd one those without it. So they share a table. A trail's
+ * bit 5 flips bit 0 of its lead, and one compare finds all that is to be mapped:
+ *
+ *     here      ...  d1  8f  ' ' d0  b9 ...        table pair_d0_d1, at 0x0f: af, at 0x39: 99
+ *     bit 5          0   0   1   0   1
+ *     before    ...  x   d1  8f  ' ' d0            flipped: x d1 8e ' ' d1
+ *     out       ...  d0  af  ' ' d0  99            d1 with next < a0 goes down by one
  *
  * What a loop doesn't know it finds by two more look-ups: lead[] gives a byte's bits as a lead,
- * second[] those of the byte behind it, and a pair that has a bit in common is foreign.
+ * second[] those of the byte behind it, and a pair that has a bit in common is foreign. Where leads
+ * share a table, bit 0 is in lead[] alone, for the odd one: what is taken off where that goes down.
  *
- * Its tables are 1.6 KiB: 64 bytes for each of eight leads, a pair of 64 for each of seven loops,
- * and 256 bytes for the loop over all scripts. That one takes the lead and the upper two bits of
- * the trail for the number of a row of 16 characters; there are no more than nine kinds of rows.
+ * Registers of 512 bits have two ports. Bytes are compared into masks and permuted on one of them
+ * only (Intel's port 5), so a block of Greek takes 8 of these and 9 other instructions: what could
+ * go either way went the other.
+ *
+ * Its tables are 1.5 KiB: 64 bytes for each of four leads and two pairs, a pair of 64 for each of
+ * seven loops, and 256 bytes for the loop over all scripts. That one takes the lead and the upper
+ * two bits of the trail for the number of a row of 16 characters; there are no more than nine kinds
+ * of rows.
  */
 
 #include <immintrin.h>
@@ -36,6 +51,11 @@
 /* Where foreign characters are: lead[] and second[] by a byte's low six bits. */
 struct foreign {
 	unsigned char lead[64], second[64];
+};
+
+/* Two leads that share a table: the odd one, and the trail from which on it stays as it is. */
+struct lead_pair {
+	unsigned char trail[64], odd, limit;
 };
 
 #include "text/upper-avx512-tables.h"
@@ -129,6 +149,25 @@ INLINE vector map_lead(vector out, const struct window *w, unsigned char lead, u
 	return _mm512_mask_mov_epi8(out, here, bytes((unsigned char)(lead - 1)));
 }
 
+INLINE vector find_lead_bits(const struct window *w, const struct foreign *foreign)
+{
+	return _mm512_permutexvar_epi8(w->here, load_vector(foreign->lead));
+}
+
+/* Of all leads whose trail is below the limit the odd one alone has bit 0 among its bits. */
+INLINE vector map_lead_pair(vector out, const struct window *w, __mmask64 trails,
+			    const struct lead_pair *pair, const struct foreign *foreign)
+{
+	vector bit5 = _mm512_srli_epi16(w->here, 5), goes_down;
+	vector lead = _mm512_ternarylogic_epi32(w->before, bit5, bytes(1), 0x78); /* a ^ (b & c) */
+	__mmask64 here = _mm512_mask_cmpeq_epi8_mask(trails, lead, bytes(pair->odd));
+
+	out = _mm512_mask_permutexvar_epi8(out, here, w->here, load_vector(pair->trail));
+	here = _mm512_mask_cmplt_epi8_mask(find_leads(w), w->next, bytes(pair->limit));
+	goes_down = _mm512_and_si512(find_lead_bits(w, foreign), bytes(1));
+	return _mm512_mask_sub_epi8(out, here, out, goes_down);
+}
+
 INLINE vector rows_of(vector lead, vector trail)
 {
 	return _mm512_ternarylogic_epi32(_mm512_slli_epi16(lead, 2), _mm512_srli_epi16(trail, 4),
@@ -175,7 +214,7 @@ INLINE const struct foreign *foreign_to(unsigned int scripts)
 INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
 {
 	const struct foreign *foreign = foreign_to(scripts);
-	vector lead_bits = _mm512_permutexvar_epi8(w->here, load_vector(foreign->lead));
+	vector lead_bits = find_lead_bits(w, foreign);
 	vector second_bits = _mm512_permutexvar_epi8(w->next, load_vector(foreign->second));
 	__mmask64 found = _mm512_mask_test_epi8_mask(find_leads(w), lead_bits, second_bits), here;
 
@@ -216,20 +255,12 @@ INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *
 	}
 	if (scripts & C6)
 		out = map_trails(out, w, trails, 0xc6, trail_c6);
-	if (scripts & CE_CF) {
-		out = map_trails(out, w, trails, 0xce, trail_ce);
-		out = map_trails(out, w, trails, 0xcf, trail_cf);
-	}
-	if (scripts & D0_D1) {
-		out = map_trails(out, w, trails, 0xd0, trail_d0);
-		out = map_trails(out, w, trails, 0xd1, trail_d1);
-	}
+	if (scripts & CE_CF)
+		out = map_lead_pair(out, w, trails, &pair_ce_cf, &foreign_greek);
+	if (scripts & D0_D1)
+		out = map_lead_pair(out, w, trails, &pair_d0_d1, &foreign_cyrillic);
 	if (scripts & ROWS)
 		out = map_rows(out, w, trails);
-	if (scripts & (CE_CF | ROWS))
-		out = map_lead(out, w, 0xcf, 0x8f);
-	if (scripts & (D0_D1 | ROWS))
-		out = map_lead(out, w, 0xd1, 0xa0);
 	if (scripts & E1_PAIRS) {
 		here = _mm512_mask_cmpeq_epi8_mask(trails, w->before2, bytes(0xe1));
 		here = _mm512_mask_cmpeq_epi8_mask(here, _mm512_and_si512(w->before, bytes(0xfc)),

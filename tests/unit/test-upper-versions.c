@@ -124,12 +124,13 @@ START_TEST(test_every_place)
 		"\u013a",     "\u0140",     "\u0149",     "\u017f", "\u01a1", "\u01b0", "\u01c6",
 		"\u01f0",     "\u0250",     "\u0390",     "\u03ac", "\u03b0", "\u03c2", "\u03c9",
 		"\u03cc",     "\u03d1",     "\u0433",     "\u0444", "\u0451", "\u0491", "\u04d9",
+		"\u03b1",     "\u03cf",     "\u03d7",     "\u03e3", "\u03f1", "\u0461", "\u047f",
 		"\u0587",     "\u10d0",     "\u1c80",     "\u1e61", "\u1e96", "\u1e9e", "\u1ea1",
 		"\u1eff",     "\u1f80",     "\u1fb7",     "\u1fe4", "\u2184", "\u2192", "\u24d0",
 		"\u2c65",     "\u2d00",     "\ua64b",     "\uab53", "\uab70", "\ufb03", "\uff41",
 		"\U00010428", "\U0001e922", "\U0001f600", "\u4e2d", "\u0928", "\ud55c",
 	};
-	static const char *const fill[] = {"b", "\u0436", "\u4e2d"};
+	static const char *const fill[] = {"b", "\u0436", "\u4e2d", "\u03c9", "\u0459"};
 
 	for (size_t i = 0; i < sizeof(characters) / sizeof(*characters); i++)
 		for (size_t before = 0; before < 70; before++) {
@@ -156,7 +157,8 @@ START_TEST(test_short_texts)
 		"\u00e9", "\u017e", "\u1ebf", "\u01b0", "\u03c9", "\u0444", "\u4e2d", "a\u0451",
 	};
 	static const char *const strangers[] = {
-		"", "q", "\u00df", "\u0131", "\u0390", "\u10d0", "\U0001f600", "\x8f", "\xd1",
+		"",           "q",    "\u00df", "\u0131", "\u0390", "\u10d0",
+		"\U0001f600", "\x8f", "\xd1",   "\u03e3", "\u0461", "\xcf",
 	};
 	size_t count = sizeof(strangers) / sizeof(*strangers);
 
@@ -182,21 +184,22 @@ END_TEST
 START_TEST(test_malformed)
 {
 	static const unsigned char bytes[] = {
-		'a',  0x80, 0x8f, 0x9f, 0xa1, 0xb1, 0xba, 0xbf, 0xc1, 0xc3, 0xc4,
-		0xc5, 0xcf, 0xd1, 0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf4, 0xf8, 0xff,
+		'a',  0x80, 0x8f, 0x9f, 0xa1, 0xb1, 0xba, 0xbf, 0xc1, 0xc3, 0xc4, 0xc5,
+		0xce, 0xcf, 0xd0, 0xd1, 0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf4, 0xf8, 0xff,
 	};
+	static const char *const before[] = {"b", "\u044f", "\u03c9"};
+	static const char *const after[] = {"", "\u00e9y", "\u0449\u0461", "\u03c8\u03ce"};
 	uint32_t count = sizeof(bytes);
 
 	for (uint32_t i = 0; i < count * count * count; i++) {
 		length = 0;
-		for (uint32_t before = i % 67; before > 0; before--)
-			add_bytes(i % 2 ? "b" : "\xd1\x8f", 1 + (i % 2 == 0));
+		for (uint32_t n = i % 67; n > 0; n--)
+			add_bytes(before[i / 5 % 3], strlen(before[i / 5 % 3]));
 		add_bytes(&bytes[i % count], 1);
 		add_bytes(&bytes[i / count % count], 1);
 		add_bytes(&bytes[i / count / count], 1);
-		if (i % 3) /* not always at the end */
-			for (size_t n = 0; n < 40; n++)
-				add_bytes("\xc3\xa9y", 3);
+		for (size_t n = 0; n < 40; n++)
+			add_bytes(after[i / 7 % 4], strlen(after[i / 7 % 4]));
 		check(_i);
 		if (i % 8 == 0)
 			check_in_pieces(_i, 1 + i % 61);
