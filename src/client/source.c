@@ -22,23 +22,27 @@ void source_free(struct source *source)
 	source->ready = NULL;
 }
 
+/* Room behind what is ready for so many bytes more. What was sent makes room first: a buffer that
+ * the socket never empties must not grow with all that goes through it. */
 static int reserve(struct source *source, size_t more)
 {
-	size_t needed = source->ready_end + more;
+	size_t unsent = source->ready_end - source->ready_begin, capacity = READY_ENOUGH;
+	char *bytes;
 
-	if (source->ready_begin == source->ready_end) {
-		source->ready_begin = source->ready_end = 0;
-		needed = more;
+	if (source->ready_begin > 0 && source->ready_end + more > source->ready_capacity) {
+		memmove(source->ready, source->ready + source->ready_begin, unsent);
+		source->ready_begin = 0;
+		source->ready_end = unsent;
 	}
-	if (!source->ready || needed > source->ready_capacity) {
-		size_t capacity = needed > READY_ENOUGH ? needed : READY_ENOUGH;
-		char *bytes = realloc(source->ready, capacity);
-
-		if (!bytes)
-			return -ENOMEM;
-		source->ready = bytes;
-		source->ready_capacity = capacity;
-	}
+	if (source->ready_end + more <= source->ready_capacity)
+		return 0;
+	while (capacity < unsent + more)
+		capacity *= 2;
+	bytes = realloc(source->ready, capacity);
+	if (!bytes)
+		return -ENOMEM;
+	source->ready = bytes;
+	source->ready_capacity = capacity;
 	return 0;
 }
 

@@ -225,6 +225,39 @@ START_TEST(leaves_out_what_is_too_long)
 }
 END_TEST
 
+/* A socket that always takes a little less than there is: the buffer is never empty, nor ever
+ * larger for it, and every message goes through it whole. */
+START_TEST(is_bounded_though_never_empty)
+{
+	static char text[4 << 20];
+	_cleanup_(close_fixture) struct fixture f = {0};
+	size_t sent = 0, most = 0;
+	const char *bytes;
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = i % 8 == 7 ? '\n' : (char)('a' + i / 8 % 26);
+	open_fixture(&f, text, sizeof(text), FRAMING_LENGTH, SOURCE_FLOW);
+	while (!f.input.ended || source_look(&f.source, &bytes) > 0) {
+		size_t left;
+
+		if (source_wants_input(&f.source))
+			ck_assert_int_eq(source_fill(&f.source), 0);
+		left = source_look(&f.source, &bytes);
+		left -= f.input.ended ? 0 : 1;
+		/* A header of 4 bytes, then the 7 of a line without its newline. */
+		for (size_t i = 0; i < left; i++, sent++)
+			if (sent % 11 >= 4 && bytes[i] != text[sent / 11 * 8 + sent % 11 - 4])
+				ck_abort_msg("byte %zu is wrong", sent);
+		source_advance(&f.source, left);
+		if (f.source.ready_capacity > most)
+			most = f.source.ready_capacity;
+	}
+	ck_assert_uint_eq(sent, sizeof(text) / 8 * 11);
+	ck_assert_uint_eq(f.source.messages, sizeof(text) / 8);
+	ck_assert_uint_le(most, (size_t)1 << 20);
+}
+END_TEST
+
 static const struct {
 	enum framing framing;
 	const char *text;
@@ -280,6 +313,7 @@ int main(void)
 		UNIT_ONCE("framing", adds_no_line_to_whole_ones),
 		UNIT_ONCE("framing", adds_headers),
 		UNIT_ONCE("framing", leaves_out_what_is_too_long),
+		UNIT_ONCE("framing", is_bounded_though_never_empty),
 		UNIT_LOOP("framing", sends_one_message, 0, sizeof(messages) / sizeof(messages[0])),
 		UNIT_ONCE("errors", reports_errors_of_its_input),
 		{.group = NULL},
