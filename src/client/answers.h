@@ -7,7 +7,7 @@
  * Framing "stream" is written byte for byte, and so is "line"; of "length" each message as a line.
  * A blocking descriptor blocks: a slow reader of our output slows us, which slows the server.
  *
- * Not its job: the socket (duplex.h, datagram.h), and whether an answer is missing.
+ * Not its job: the socket (duplex.h, datagrams.c), and whether an answer is missing.
  */
 
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 /*
  * target: whom to ask: a host and a port, or a socket's path, as addresses to try in turn.
  *
- * Not its job: sockets (connection.h, datagram.h).
+ * Not its job: sockets (connection.h, datagrams.c).
  */
 
 #include <stddef.h>
