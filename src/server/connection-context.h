@@ -14,6 +14,7 @@
 #include "server/status.h"
 #include "server/store.h"
 #include "server/table.h"
+#include "server/unsent.h"
 #include "util/parse.h"
 
 /* Smaller reads cost system calls, larger ones fall out of the cache. A reply of about this length
@@ -21,13 +22,18 @@
  * of two a sliver would go in a packet of its own behind the full ones. */
 #define CONNECTION_READ_SIZE ((size_t)190 << 10)
 
+/* Near the limit of what is unsent. Thousands of clients that take nothing have such an answer each
+ * then, and everybody else is served by more system calls. */
+#define CONNECTION_READ_SIZE_LEAST ((size_t)4 << 10)
+
 struct connection_context {
 	struct loop *loop;
 	const struct exchange_options *exchange;
 	struct status *status;
-	struct admission *admission; /* shared with other workers */
-	struct store *store;         /* the same; NULL: none is ever stored */
-	uint64_t idle_timeout;       /* microseconds; PARSE_INFINITY: none */
+	struct admission *admission;       /* shared with other workers */
+	struct unsent_limit *unsent_limit; /* the same */
+	struct store *store;               /* the same; NULL: none is ever stored */
+	uint64_t idle_timeout;             /* microseconds; PARSE_INFINITY: none */
 
 	char *request; /* owned: CONNECTION_READ_SIZE bytes */
 	char *reply;   /* owned: the room for their reply */

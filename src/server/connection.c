@@ -68,7 +68,7 @@ static void release(struct connection *connection)
 	struct connection_context *context = connection->context;
 
 	exchange_reset(&connection->exchange);
-	free(connection->unsent);
+	unsent_release(context->unsent_limit, context->status, connection->unsent);
 	if (connection->slot > 0)
 		store_leave(context->store, connection->slot);
 	(void)close(connection->fd);
@@ -158,14 +158,13 @@ static ssize_t send_some(struct connection *connection, const char *bytes, size_
 /* Keeps the rest of a reply until the peer has taken what went before it. */
 static bool keep(struct connection *connection, const char *rest, size_t length)
 {
-	connection->unsent = malloc(sizeof(*connection->unsent) + length);
+	const struct connection_context *context = connection->context;
+
+	connection->unsent = unsent_keep(context->unsent_limit, context->status, rest, length);
 	if (!connection->unsent) {
 		connection_close(connection, CONNECTION_END_MEMORY);
 		return false;
 	}
-	connection->unsent->begin = 0;
-	connection->unsent->end = (uint32_t)length;
-	memcpy(connection->unsent->bytes, rest, length);
 	return wait_for(connection, CONNECTION_SENDING);
 }
 
@@ -187,6 +186,7 @@ static void reply(struct connection *connection, const char *bytes, size_t lengt
 
 static void send_rest(struct connection *connection)
 {
+	const struct connection_context *context = connection->context;
 	struct unsent *unsent = connection->unsent;
 	ssize_t n =
 		send_some(connection, unsent->bytes + unsent->begin, unsent->end - unsent->begin);
@@ -198,7 +198,7 @@ static void send_rest(struct connection *connection)
 	unsent->begin += (uint32_t)n;
 	if (unsent->begin < unsent->end)
 		return;
-	free(take_pointer(connection->unsent));
+	unsent_release(context->unsent_limit, context->status, take_pointer(connection->unsent));
 	if (exchange_is_done(&connection->exchange))
 		end(connection);
 	else if (wait_for(connection, CONNECTION_READING))
@@ -206,14 +206,28 @@ static void send_rest(struct connection *connection)
 }
 
 /* Reads once: if there is more the loop comes back, after the others had their turn. */
-static ssize_t receive(struct connection *connection, void *buffer)
+static ssize_t receive(const struct connection *connection, void *buffer, size_t size)
 {
 	ssize_t n;
 
 	do
-		n = recv(connection->fd, buffer, CONNECTION_READ_SIZE, MSG_DONTWAIT);
+		n = recv(connection->fd, buffer, size, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? negative_errno() : n;
+}
+
+/* As much as the limit of what is unsent lets be answered. */
+static ssize_t receive_piece(const struct connection *connection)
+{
+	const struct connection_context *context = connection->context;
+	ssize_t n;
+
+	if (unsent_limit_has_room(context->unsent_limit))
+		return receive(connection, context->request, CONNECTION_READ_SIZE);
+	n = receive(connection, context->request, CONNECTION_READ_SIZE_LEAST);
+	if (n == (ssize_t)CONNECTION_READ_SIZE_LEAST)
+		status_shorten_read(context->status);
+	return n;
 }
 
 static void read_request(struct connection *connection)
@@ -224,7 +238,7 @@ static void read_request(struct connection *connection)
 	int r;
 
 	mark(connection, LEDGER_BUSY);
-	n = receive(connection, context->request);
+	n = receive_piece(connection);
 	if (n == -EAGAIN) {
 		mark_rest(connection);
 		return;
@@ -253,7 +267,7 @@ static void read_request(struct connection *connection)
 /* Takes out what the peer still sends after our end, so that its stack does not see a reset. */
 static void linger(struct connection *connection)
 {
-	ssize_t n = receive(connection, connection->context->request);
+	ssize_t n = receive(connection, connection->context->request, CONNECTION_READ_SIZE);
 
 	if (n == 0 || (n < 0 && n != -EAGAIN))
 		connection_close(connection, CONNECTION_END_OVER);

@@ -12,8 +12,8 @@
  *   │       └ done before that (--once, bad message) ──► LINGERING ──peer's end, or 2 s──► closed
  *   accepted
  *
- * While a reply waits nothing is read: a slow reader holds one bounded buffer and the sockets' own,
- * and delays nobody. A silent connection has no buffer.
+ * While a reply waits nothing is read: a slow reader holds one bounded buffer (unsent.h) and the
+ * sockets' own, and delays nobody. A silent connection has no buffer.
  * Not its job: limits and timers (streams.h).
  */
 
@@ -24,12 +24,6 @@ enum connection_state {
 	CONNECTION_READING,
 	CONNECTION_SENDING,
 	CONNECTION_LINGERING,
-};
-
-/* The rest of a reply: bytes[begin] to bytes[end - 1]. */
-struct unsent {
-	uint32_t begin, end;
-	char bytes[];
 };
 
 /* 72 bytes, and malloc(3)'s 8: thousands of them may be open and silent. */

@@ -20,7 +20,7 @@
 /* A new kind needs an id of its own (systemd-id128 new) in log.c, and its words in the catalog. */
 enum log_kind {
 	LOG_KIND_FAILURE,    /* err: the daemon can't start, or go on */
-	LOG_KIND_REFUSALS,   /* warning: how much was refused since the last such message */
+	LOG_KIND_LIMITS,     /* warning: which limits were met since the last such message */
 	LOG_KIND_STATUS,     /* notice: the figures, because somebody asked */
 	LOG_KIND_CONNECTION, /* info: a connection has ended, or was refused */
 	LOG_KIND_REFUSAL,    /* debug: a datagram was refused */
@@ -38,7 +38,7 @@ void log_open(int level);
 /* Would a message of this kind be logged? */
 bool log_is_on(enum log_kind kind);
 
-#define LOG_FIELDS_MAX 12
+#define LOG_FIELDS_MAX 14
 
 /* A message in the making. */
 struct log_message {

@@ -16,12 +16,14 @@
 #include "server/log.h"
 #include "server/rate.h"
 #include "server/server.h"
+#include "server/unsent.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/parse.h"
 
 #define WORKERS_MAX             256
 #define CONNECTIONS_MAX_DEFAULT 16384
+#define UNSENT_MAX_DEFAULT      ((size_t)512 << 20)
 #define DATAGRAM_RATE_DEFAULT   1000
 #define IDLE_TIMEOUT_DEFAULT    (UINT64_C(600) * 1000000)
 #define DRAIN_TIMEOUT_DEFAULT   (UINT64_C(5) * 1000000)
@@ -35,6 +37,7 @@ enum {
 	OPTION_WORKERS,
 	OPTION_CONNECTIONS_MAX,
 	OPTION_CONNECTIONS_MAX_PER_SOURCE,
+	OPTION_UNSENT_MAX,
 	OPTION_DATAGRAM_RATE,
 	OPTION_IDLE_TIMEOUT,
 	OPTION_EXIT_IDLE_TIME,
@@ -56,6 +59,9 @@ static const struct option_row rows[] = {
 	 "close connections above this number at once\n(default 16384)"},
 	{"connections-max-per-source", OPTION_CONNECTIONS_MAX_PER_SOURCE, "N",
 	 "the same for one IPv4 address or IPv6 /64\n(default infinity)"},
+	{"unsent-max", OPTION_UNSENT_MAX, "SIZE",
+	 "keep so much of what clients don't take of their\n"
+	 "answers, and read in small pieces near that\n(default 512M)"},
 	{"datagram-rate", OPTION_DATAGRAM_RATE, "N",
 	 "answer one IPv4 address or IPv6 /64 so many times a\n"
 	 "second (default 1000, and loopback any number;\n0: no limit)"},
@@ -147,6 +153,17 @@ static int take_per_source(struct server_options *server, struct options *option
 	return 0;
 }
 
+static int take_unsent_max(struct server_options *server, struct options *options)
+{
+	uint64_t bytes = UNSENT_ANY;
+
+	if (strcmp(options->argument, "infinity") != 0 &&
+	    parse_size(options->argument, 0, UNSENT_ANY - 1, &bytes) < 0)
+		return options_reject(options, "not a size such as 512M, nor infinity");
+	server->unsent_max = (size_t)bytes;
+	return 0;
+}
+
 static int take_preserve(struct server_options *server, struct options *options)
 {
 	static const char *const names[] = {
@@ -183,6 +200,8 @@ static int take_option(struct options *options, int id, void *userdata)
 		return 0;
 	case OPTION_CONNECTIONS_MAX_PER_SOURCE:
 		return take_per_source(server, options);
+	case OPTION_UNSENT_MAX:
+		return take_unsent_max(server, options);
 	case OPTION_DATAGRAM_RATE:
 		if (parse_number(options->argument, 0, RATE_MAX, &number) < 0)
 			return options_reject(options, "not a number from 0 to 1000000000");
@@ -238,6 +257,7 @@ int main(int argc, char **argv)
 				.datagram_rate = DATAGRAM_RATE_DEFAULT,
 				.connections_max = CONNECTIONS_MAX_DEFAULT,
 				.connections_max_per_source = ADMISSION_ANY,
+				.unsent_max = UNSENT_MAX_DEFAULT,
 				.idle_timeout = IDLE_TIMEOUT_DEFAULT,
 				.exit_idle_time = PARSE_INFINITY,
 				.drain_timeout = DRAIN_TIMEOUT_DEFAULT,

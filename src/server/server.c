@@ -25,6 +25,7 @@ struct server {
 	const struct server_options *options;
 	struct worker_options common;
 	struct admission admission;
+	struct unsent_limit unsent_limit;
 	struct rate *rate;      /* owned; NULL: no limit */
 	struct worker *workers; /* owned; the first is the main thread's */
 	unsigned count;
@@ -163,9 +164,9 @@ static void take_notice(struct server *server)
 		return;
 	if ((server->draining || !server->welcomes) && count_open(server) == 0)
 		finish(server);
-	/* Other workers' refusals are not looked for in every round. */
+	/* Limits that other workers met are not looked for in every round. */
 	if (server->count > 1 ||
-	    voice_has_listener(&server->voice, status_count_refused(&server->workers[0].status)))
+	    voice_has_listener(&server->voice, status_count_limited(&server->workers[0].status)))
 		voice_active(&server->voice);
 }
 
@@ -284,6 +285,8 @@ static int make_workers(struct server *server)
 
 	admission_init(&server->admission, options->connections_max,
 		       options->connections_max_per_source);
+	unsent_limit_init(&server->unsent_limit, options->unsent_max, options->workers,
+			  exchange_room(&options->exchange, CONNECTION_READ_SIZE));
 	if (options->datagram_rate > 0)
 		r = rate_new(options->datagram_rate, &server->rate);
 	if (r < 0)
@@ -291,6 +294,7 @@ static int make_workers(struct server *server)
 	server->common = (struct worker_options){
 		.exchange = options->exchange,
 		.admission = &server->admission,
+		.unsent_limit = &server->unsent_limit,
 		.store = &server->store,
 		.datagrams = {server->rate, !options->datagram_rate_is_set},
 		.idle_timeout = options->idle_timeout,

@@ -34,6 +34,7 @@ struct server_options {
 	bool datagram_rate_is_set; /* by the user: it is for loopback, too */
 	size_t connections_max;
 	size_t connections_max_per_source; /* ADMISSION_ANY: no limit */
+	size_t unsent_max;                 /* bytes; UNSENT_ANY: no limit */
 	uint64_t idle_timeout;
 	uint64_t exit_idle_time;
 	uint64_t drain_timeout;

@@ -132,8 +132,8 @@ static int check(const struct connection_context *context, char *bytes, size_t l
 int stored_read(struct connection *connection, int state)
 {
 	struct connection_context *context = connection->context;
-	_cleanup_free_ struct unsent *unsent = NULL;
 	_cleanup_free_ char *bytes = NULL;
+	struct unsent *unsent = NULL;
 	struct exchange exchange;
 	struct stored_head head;
 	ssize_t length = read_sealed(context, state, &bytes);
@@ -144,19 +144,19 @@ int stored_read(struct connection *connection, int state)
 	r = check(context, bytes, (size_t)length, &head);
 	if (r < 0)
 		return r;
-	if (head.unsent_length > 0) {
-		unsent = malloc(sizeof(*unsent) + head.unsent_length);
-		if (!unsent)
-			return -ENOMEM;
-		unsent->begin = 0;
-		unsent->end = head.unsent_length;
-		memcpy(unsent->bytes, bytes + sizeof(head) + head.exchange_length,
-		       head.unsent_length);
-	}
 	r = exchange_state_read(context->exchange, bytes + sizeof(head), head.exchange_length,
 				context->reply, &exchange);
 	if (r < 0)
 		return r;
-	return connection_resume(connection, &exchange, take_pointer(unsent),
-				 (enum connection_state)head.state, head.input_ended);
+	if (head.unsent_length > 0) {
+		unsent = unsent_keep(context->unsent_limit, context->status,
+				     bytes + sizeof(head) + head.exchange_length,
+				     head.unsent_length);
+		if (!unsent) {
+			exchange_reset(&exchange);
+			return -ENOMEM;
+		}
+	}
+	return connection_resume(connection, &exchange, unsent, (enum connection_state)head.state,
+				 head.input_ended);
 }

@@ -33,7 +33,7 @@ static void on_closed(void *userdata)
 
 int streams_init(struct streams *streams, struct loop *loop,
 		 const struct exchange_options *exchange, struct admission *admission,
-		 struct status *status)
+		 struct unsent_limit *unsent_limit, struct status *status)
 {
 	*streams = (struct streams){
 		.context =
@@ -42,6 +42,7 @@ int streams_init(struct streams *streams, struct loop *loop,
 				.exchange = exchange,
 				.status = status,
 				.admission = admission,
+				.unsent_limit = unsent_limit,
 				.idle_timeout = PARSE_INFINITY,
 				.next_sweep = PARSE_INFINITY,
 				.request = malloc(CONNECTION_READ_SIZE),
@@ -85,6 +86,22 @@ static void pause_accepting(struct streams *streams)
 {
 	streams->paused = true;
 	end_accepting(streams);
+}
+
+/* Told once, however often it is tried again in vain. */
+static void run_short(struct streams *streams, enum shortage why)
+{
+	pause_accepting(streams);
+	if (!streams->is_short)
+		status_pause_accepting(streams->context.status, why);
+	streams->is_short = true;
+}
+
+static void run_on(struct streams *streams)
+{
+	if (streams->is_short)
+		status_resume_accepting(streams->context.status);
+	streams->is_short = false;
 }
 
 void streams_resume(struct streams *streams)
@@ -149,11 +166,14 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
+			run_on(streams);
 			admit(streams, fd, &peer);
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			pause_accepting(streams);
+		if (errno == EMFILE || errno == ENFILE)
+			run_short(streams, SHORTAGE_DESCRIPTORS);
+		else if (errno == ENOBUFS || errno == ENOMEM)
+			run_short(streams, SHORTAGE_MEMORY);
 		/* Somebody who shares the socket shut it down (or ss -K): it would be ready for
 		 * ever. */
 		else if (errno == EINVAL)

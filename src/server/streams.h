@@ -17,12 +17,13 @@ struct streams {
 	struct connection_context context;
 	struct listener *listeners; /* owned list */
 	bool paused;                /* accepting waits for descriptors or memory */
+	bool is_short;              /* …and nobody was accepted since */
 };
 
 /* Makes the shared buffers; the arguments must outlive it. Returns 0 or -ENOMEM. */
 int streams_init(struct streams *streams, struct loop *loop,
 		 const struct exchange_options *exchange, struct admission *admission,
-		 struct status *status);
+		 struct unsent_limit *unsent_limit, struct status *status);
 
 /* Closes all connections and releases everything but the endpoints' descriptors. */
 void streams_free(struct streams *streams);

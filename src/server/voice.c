@@ -19,19 +19,23 @@ static void notify(const struct voice *voice, enum notify_urgency urgency, const
 				  status_print(status, text));
 }
 
-/* Logs what was refused since the last line. */
-static void log_refusals(struct voice *voice, const struct status *status)
+/* Logs which limits were met since the last line. */
+static void log_limits(struct voice *voice, const struct status *status)
 {
 	struct log_message message;
 	char text[STATUS_TEXT_MAX];
 
-	if (!status_print_refusals(status, &voice->told, text))
+	if (!status_print_limited(status, &voice->told, text))
 		return;
-	log_begin(&message, LOG_KIND_REFUSALS);
+	log_begin(&message, LOG_KIND_LIMITS);
 	log_add(&message, "CONNECTIONS_REFUSED=%" PRIu64,
 		status->connections_refused - voice->told.connections_refused);
 	log_add(&message, "DATAGRAMS_REFUSED=%" PRIu64,
 		status->datagrams_refused - voice->told.datagrams_refused);
+	log_add(&message, "READS_SHORTENED=%" PRIu64,
+		status->reads_shortened - voice->told.reads_shortened);
+	log_add(&message, "ACCEPTING_PAUSED=%" PRIu64,
+		status_count_paused(status) - status_count_paused(&voice->told));
 	log_send(&message, "%s", text);
 	voice->last_line = voice->timer.loop->now;
 	voice->told = *status;
@@ -48,10 +52,10 @@ static void speak(void *userdata)
 	/* A round that spoke when it was time has overtaken the timer. */
 	timer_set(&voice->timer, TIMER_NEVER);
 	notify(voice, NOTIFY_OFFER, "", &status);
-	if (!status_has_refusals(&status, &voice->told))
+	if (status_count_limited(&status) == status_count_limited(&voice->told))
 		return;
 	if (now - voice->last_line >= LINE_EVERY_USEC)
-		log_refusals(voice, &status);
+		log_limits(voice, &status);
 	else
 		timer_set(&voice->timer, voice->last_line + LINE_EVERY_USEC);
 }
@@ -97,7 +101,7 @@ void voice_stopping(struct voice *voice)
 
 	voice->sum(voice->userdata, &status);
 	notify(voice, NOTIFY_INSIST, "STOPPING=1\n", &status);
-	log_refusals(voice, &status);
+	log_limits(voice, &status);
 }
 
 /* By the exact clock: the manager wants to know that this was after it asked. */
@@ -131,5 +135,8 @@ void voice_log_status(const struct voice *voice)
 	log_add(&message, "DATAGRAMS_REFUSED=%" PRIu64, status.datagrams_refused);
 	log_add(&message, "BYTES_IN=%" PRIu64, status.bytes_in);
 	log_add(&message, "BYTES_OUT=%" PRIu64, status.bytes_out);
+	log_add(&message, "BYTES_UNSENT=%" PRIu64, status.bytes_unsent);
+	log_add(&message, "READS_SHORTENED=%" PRIu64, status.reads_shortened);
+	log_add(&message, "ACCEPTING_PAUSED=%" PRIu64, status_count_paused(&status));
 	log_send(&message, "%s", status_print(&status, text));
 }

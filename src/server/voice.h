@@ -3,12 +3,11 @@
 
 /*
  * voice: what the daemon says of itself while it serves: to the service manager (notify.h) READY,
- * STATUS, RELOADING and STOPPING, and to the log what it had to refuse.
+ * STATUS, RELOADING and STOPPING, and to the log which limits were met.
  *
- * Strangers can make it refuse, but not speak: STATUS comes once a second at most, the log's line
- * once in ten seconds, with numbers and nothing that a stranger sent. While nothing happens nothing
- * is said. Not its job: what is counted (status.h), and how a line is
- * logged (log.h).
+ * Strangers can make it meet a limit, but not speak: STATUS comes once a second at most, the log's
+ * line once in ten seconds, with numbers and nothing that a stranger sent. While nothing happens
+ * nothing is said. Not its job: what is counted (status.h), and how a line is logged (log.h).
  */
 
 #include <stdbool.h>
@@ -23,7 +22,7 @@ struct voice {
 	void *userdata;
 	struct notify *notify;
 	uint64_t last_status, last_line; /* of the loop's clock */
-	struct status told;              /* the refusals that were logged */
+	struct status told;              /* what was logged */
 };
 
 /* sum is to tell the daemon's numbers; notify must outlive it. Returns 0 or a negative errno;
@@ -36,15 +35,15 @@ void voice_free(struct voice *voice);
 void voice_ready(struct voice *voice);
 void voice_active(struct voice *voice);
 
-/* Would anybody hear if the daemon, having refused so much so far, was active? If not
+/* Would anybody hear if the daemon, having met limits so often so far, was active? If not
  * voice_active() need not be called: an idle daemon without a manager is not woken for it. */
-static inline bool voice_has_listener(const struct voice *voice, uint64_t refused)
+static inline bool voice_has_listener(const struct voice *voice, uint64_t limited)
 {
-	return notify_has_manager(voice->notify) || refused != status_count_refused(&voice->told);
+	return notify_has_manager(voice->notify) || limited != status_count_limited(&voice->told);
 }
 void voice_stopping(struct voice *voice);
 
-/* A reload begins, and is over; what is refused next is logged at once. */
+/* A reload begins, and is over; the limit that is met next is logged at once. */
 void voice_reloading(struct voice *voice);
 void voice_reloaded(struct voice *voice);
 

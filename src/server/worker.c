@@ -98,7 +98,7 @@ int worker_init(struct worker *worker, const struct worker_options *options, boo
 	    (r = timer_init(&worker->sweep_timer, &worker->loop, sweep, worker)) < 0 ||
 	    (r = timer_init(&worker->resume_timer, &worker->loop, resume, worker)) < 0 ||
 	    (r = streams_init(&worker->streams, &worker->loop, &options->exchange,
-			      options->admission, &worker->status)) < 0 ||
+			      options->admission, options->unsent_limit, &worker->status)) < 0 ||
 	    (r = datagrams_new(&worker->loop, &options->exchange, &options->datagrams,
 			       &worker->status, &worker->datagrams)) < 0)
 		return r;

@@ -22,6 +22,7 @@
 struct worker_options {
 	struct exchange_options exchange;
 	struct admission *admission;
+	struct unsent_limit *unsent_limit;
 	struct store *store;
 	struct datagram_limits datagrams;
 	uint64_t idle_timeout; /* microseconds; PARSE_INFINITY: none */

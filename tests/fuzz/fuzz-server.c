@@ -323,6 +323,9 @@ static void choose_options(struct play *play)
 		options->connections_max = 1 + limits / 16;
 	if (limits & 2)
 		options->connections_max_per_source = 1 + (limits >> 2 & 3);
+	/* Room for two full answers and a bit, for one, or for none. */
+	if (mode & 128)
+		options->unsent_max = limits / 16 * (size_t)100000;
 	if (times & 1)
 		options->idle_timeout = UINT64_C(500000) << (times >> 1 & 7);
 	if (times & 16)

@@ -31,6 +31,7 @@ struct server_options play_options(void)
 		.workers = 1,
 		.connections_max = SIZE_MAX,
 		.connections_max_per_source = ADMISSION_ANY,
+		.unsent_max = UNSENT_ANY,
 		.idle_timeout = PARSE_INFINITY,
 		.exit_idle_time = PARSE_INFINITY,
 		.drain_timeout = 5000000,
@@ -266,6 +267,7 @@ int play_run(const struct play *play)
 	world_begin(play->begin);
 	world.exchange = &play->options.exchange;
 	world.idle_timeout = play->options.idle_timeout;
+	world.unsent_max = play->options.unsent_max;
 	world.step = step;
 	world.fail_at = play->fail_at;
 	world.fail_count = play->fail_count;

@@ -15,6 +15,7 @@
 
 #include "server/admission.h"
 #include "server/server.h"
+#include "server/unsent.h"
 #include "world.h"
 
 /* The sockets, each a bit of what a play has. */

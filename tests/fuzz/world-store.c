@@ -207,6 +207,7 @@ void world_begin_life(void)
 		world.accepted++;
 		peer->was_served = false;
 		peer->is_restored = true;
+		peer->kept = peer->unsent;
 		peer->last_event = world.now;
 	}
 	world_begin_life_of_datagrams();

@@ -138,6 +138,7 @@ void world_close_peer(struct world_peer *peer)
 	bool is_over, is_all = check_reply(peer, &is_over);
 
 	peer->is_closed = true;
+	peer->unsent = peer->kept = 0;
 	if (!peer->was_served) {
 		REQUIRE(peer->is_restored || (peer->delivered == 0 && peer->received == 0),
 			"refused too late");
@@ -272,6 +273,42 @@ static size_t limited(size_t length)
 	return most > 0 && most < length ? most : length;
 }
 
+size_t world_count_unsent(void)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < world.peer_count; i++)
+		if (!world_is_stored(&world.peers[i]))
+			sum += world.peers[i].kept;
+	return sum;
+}
+
+/* All that was kept is so until all is sent. The sum is never above the limit and one small answer
+ * for each connection. */
+static void keep_unsent(struct world_peer *peer, size_t length)
+{
+	size_t floor = exchange_room(world.exchange, CONNECTION_READ_SIZE_LEAST), sum;
+
+	peer->unsent = length;
+	if (peer->kept == 0 || length == 0)
+		peer->kept = length;
+	sum = world_count_unsent();
+	REQUIRE(world.unsent_max == UNSENT_ANY ||
+			sum <= world.unsent_max + floor * world.peer_count,
+		"%zu bytes unsent", sum);
+}
+
+/* As much as may be read at once: of a full piece the answer fits into the limit. */
+static void check_piece(const struct world_peer *peer, size_t length)
+{
+	size_t largest = exchange_room(world.exchange, CONNECTION_READ_SIZE);
+	bool is_full = world.unsent_max == UNSENT_ANY ||
+		       world_count_unsent() + largest <= world.unsent_max || peer->is_shut;
+
+	REQUIRE(length == (is_full ? CONNECTION_READ_SIZE : CONNECTION_READ_SIZE_LEAST),
+		"reads %zu bytes with %zu unsent", length, world_count_unsent());
+}
+
 /* Of the connection: EINTR and EAGAIN are not its end. */
 static bool has_peer_fault(struct world_peer *peer, enum world_call call)
 {
@@ -289,7 +326,8 @@ ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags)
 	struct world_peer *peer = world_look(fd, WORLD_CONNECTION)->peer;
 	size_t there = peer->sent - peer->delivered;
 
-	REQUIRE(length > 0 && flags == MSG_DONTWAIT, "flags %d", flags);
+	REQUIRE(flags == MSG_DONTWAIT, "flags %d", flags);
+	check_piece(peer, length);
 	if (has_peer_fault(peer, WORLD_RECV))
 		return -1;
 	if (there == 0 && peer->was_reset && !peer->reset_is_seen) {
@@ -322,18 +360,26 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
 {
 	WORLD_INSIDE;
 	struct world_peer *peer = world_look(fd, WORLD_CONNECTION)->peer;
+	size_t left;
 
 	REQUIRE(length > 0 && flags == (MSG_NOSIGNAL | MSG_DONTWAIT), "flags %d", flags);
 	REQUIRE(!peer->is_shut, "sent after shutdown");
 	world.current = fd;
-	if (has_peer_fault(peer, WORLD_SEND))
+	if (has_peer_fault(peer, WORLD_SEND)) {
+		if (errno == EAGAIN)
+			keep_unsent(peer, length);
 		return -1;
+	}
 	if (peer->was_reset || peer->room == 0) {
 		errno = peer->was_reset ? EPIPE : EAGAIN;
+		if (errno == EAGAIN)
+			keep_unsent(peer, length);
 		return -1;
 	}
 	world_progress(fd);
+	left = length;
 	length = limited(length < peer->room ? length : peer->room);
+	keep_unsent(peer, left - length);
 	peer->reply = grown(peer->reply, peer->received + length);
 	memcpy(peer->reply + peer->received, bytes, length);
 	peer->received += length;

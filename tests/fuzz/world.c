@@ -285,6 +285,8 @@ const char *__wrap_status_print(const struct status *status, char text[static ST
 {
 	memset(&world.status, 0, sizeof(world.status));
 	status_add(&world.status, status);
+	REQUIRE(status->bytes_unsent == world_count_unsent(), "%zu bytes unsent, not %zu",
+		(size_t)status->bytes_unsent, world_count_unsent());
 	text[0] = '\0';
 	return text;
 }

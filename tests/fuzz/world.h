@@ -81,7 +81,8 @@ struct world_peer {
 	size_t first_read; /* what the server's first read brought */
 	char *reply;       /* owned: what it was sent */
 	size_t received;
-	size_t room; /* bytes that it takes before it reads */
+	size_t room;         /* bytes that it takes before it reads */
+	size_t unsent, kept; /* of an answer; and with what was sent of that since */
 
 	bool is_gone;     /* from the backlog */
 	bool has_ended;   /* half-closed */
@@ -105,6 +106,7 @@ struct world_stored {
 struct world {
 	const struct exchange_options *exchange;
 	uint64_t idle_timeout;
+	size_t unsent_max;
 	bool (*step)(bool is_idle); /* lets something happen; false: nothing ever will */
 
 	struct world_descriptor descriptors[WORLD_DESCRIPTORS];
@@ -187,6 +189,8 @@ void world_close_peer(struct world_peer *peer);
 /* Every byte that the server could answer is answered, and right. */
 void world_check_streams(bool is_quiet);
 void world_free_streams(void);
+/* Bytes that the server must keep for peers that don't take them. */
+size_t world_count_unsent(void);
 
 /* Datagrams: one, or (segment > 0) several that come as one, for the socket fd at to. May the
  * source be answered? */

@@ -25,6 +25,9 @@ import unittest
 # Seconds that anything may take that should happen at once; sanitizers and valgrind need more.
 PATIENCE = float(os.environ.get("TEST_PATIENCE", "60"))
 
+# Sanitizers keep what is freed: how much memory a process has tells nothing.
+MEMORY_IS_SHADOWED = bool(os.environ.get("TEST_MEMORY_IS_SHADOWED"))
+
 # What sanitizers and valgrind say, and nobody else.
 TROUBLE = r"Sanitizer:|runtime error:|==[0-9]+== "
 
@@ -256,12 +259,13 @@ class SystemTest(unittest.TestCase):
             self.assertEqual(status, 0, f"{process.popen.args} ended badly:\n{process.output()}")
         self.addCleanup(end)
 
-    def start_daemon(self, *options, name="uppercased", env=None):
-        """A daemon that is ready."""
+    def start_daemon(self, *options, name="uppercased", env=None, prefix=()):
+        """A daemon that is ready, started by the command prefix."""
         path = self.path(f"notify-{len(os.listdir(self.directory))}")
         notify_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify_socket.bind(path)
-        process = self.start(*program(name), *options, env={"NOTIFY_SOCKET": path, **(env or {})})
+        process = self.start(*prefix, *program(name), *options,
+                             env={"NOTIFY_SOCKET": path, **(env or {})})
         self.addCleanup(process.supervise(notify_socket))
         self.expect_clean_end(process)
         process.wait_for_notice("^READY=1$")

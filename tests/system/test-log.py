@@ -100,7 +100,7 @@ class Log(machine.MachineTest):
             low.sendto(b"a", ("127.0.0.1", 12000))
             self.wait_for_message("REASON=port below 1024")
         run("systemd-run", "--quiet", "--wait", "--unit=alone", "/usr/sbin/uppercased", check=False)
-        self.wait_for_message("CONNECTIONS_REFUSED=1", "MESSAGE_ID=" + id_of("were refused"))
+        self.wait_for_message("CONNECTIONS_REFUSED=1", "MESSAGE_ID=" + id_of("Limits were met"))
         self.wait_for_message("REASON=client closed")
         seen = {message["MESSAGE_ID"] for message in messages() if "MESSAGE_ID" in message}
         self.assertEqual(seen, set(catalog()))

@@ -11,8 +11,8 @@ from support import ANSWER, SENTENCE, converse, program
 # How much goes through the client and back, in MiB.
 LARGE = int(os.environ.get("TEST_LARGE", "1024")) << 20
 
-# The most memory that either end may ever have, whatever goes through. Sanitizers keep what is freed.
-MEMORY_MAX = None if os.environ.get("TEST_MEMORY_IS_SHADOWED") else 16 << 20
+# The most memory that either end may ever have, whatever goes through.
+MEMORY_MAX = None if support.MEMORY_IS_SHADOWED else 16 << 20
 
 
 class Streams(support.SystemTest):

@@ -49,8 +49,9 @@ void rig_open_limited(struct rig *rig, const struct service *s, uint32_t rate, b
 	if (rate > 0)
 		ck_assert_int_eq(rate_new(rate, &rig->rate), 0);
 	limits = (struct datagram_limits){rig->rate, spare_loopback};
+	unsent_limit_init(&rig->unsent_limit, UNSENT_ANY, 1, 0);
 	ck_assert_int_eq(streams_init(&rig->streams, &rig->loop, &rig->exchange, &rig->admission,
-				      &rig->status),
+				      &rig->unsent_limit, &rig->status),
 			 0);
 	ck_assert_int_eq(
 		datagrams_new(&rig->loop, &rig->exchange, &limits, &rig->status, &rig->datagrams),
@@ -62,6 +63,9 @@ void rig_close(struct rig *rig)
 	datagrams_free(rig->datagrams);
 	streams_free(&rig->streams);
 	loop_free(&rig->loop);
+	/* Whatever a test did, nothing is kept for clients that are gone. */
+	ck_assert_uint_eq(rig->unsent_limit.kept, 0);
+	ck_assert_uint_eq(rig->status.bytes_unsent, 0);
 	rate_free(rig->rate);
 	admission_free(&rig->admission);
 	for (size_t i = 0; i < rig->endpoint_count; i++)

@@ -24,6 +24,7 @@ struct rig {
 	struct status status;
 	struct loop loop;
 	struct admission admission;
+	struct unsent_limit unsent_limit;
 	struct rate *rate;
 	struct streams streams;
 	struct datagrams *datagrams;

@@ -152,6 +152,54 @@ START_TEST(goes_on_after_a_slow_reader)
 }
 END_TEST
 
+/* Near the limit of what is unsent everybody is read in small pieces: who takes nothing can't make
+ * the sum grow by more than one of them, and who does has all answers. In full ones again below. */
+START_TEST(small_pieces_near_the_limit)
+{
+	struct rig rig;
+	struct client stuck, slow, other;
+	size_t largest, least, sent, before;
+	char bytes[8 * CONNECTION_READ_SIZE_LEAST];
+
+	rig_open(&rig, &rig_tripling);
+	largest = exchange_room(&rig.exchange, CONNECTION_READ_SIZE);
+	least = exchange_room(&rig.exchange, CONNECTION_READ_SIZE_LEAST);
+	unsent_limit_init(&rig.unsent_limit, largest, 1, largest);
+	rig_connect(&rig, &stuck, _i);
+	rig_connect(&rig, &slow, _i);
+	rig_connect(&rig, &other, _i);
+	sent = rig_flood(&rig, &stuck, 'x');
+	ck_assert_uint_eq(rig.status.reads_shortened, 0);
+	before = rig.unsent_limit.kept;
+	ck_assert_uint_gt(before, 0);
+	ck_assert_uint_le(before, largest);
+	ck_assert_uint_eq(rig.status.bytes_unsent, before);
+
+	(void)rig_flood(&rig, &slow, 'x');
+	RIG_UNTIL(&rig, rig.unsent_limit.kept > before);
+	ck_assert_uint_le(rig.unsent_limit.kept, before + least);
+	ck_assert_uint_gt(rig.status.reads_shortened, 0);
+
+	memset(bytes, 'x', sizeof(bytes));
+	client_send(&other, bytes, sizeof(bytes));
+	RIG_UNTIL(&rig, client_read(&other) == 3 * sizeof(bytes));
+	expect_tripled(&other, sizeof(bytes));
+
+	/* They go or read on: the sum falls, to nothing at last. */
+	client_close(&slow);
+	RIG_UNTIL(&rig, client_read(&stuck) == 3 * sent);
+	expect_tripled(&stuck, sent);
+	RIG_UNTIL(&rig, rig.unsent_limit.kept == 0);
+	before = rig.status.reads_shortened;
+	client_send(&other, bytes, sizeof(bytes));
+	RIG_UNTIL(&rig, client_read(&other) == 6 * sizeof(bytes));
+	ck_assert_uint_eq(rig.status.reads_shortened, before);
+	client_close(&stuck);
+	client_close(&other);
+	rig_close(&rig);
+}
+END_TEST
+
 /* A send buffer that takes little at a time: every reply goes out in many pieces. */
 START_TEST(short_writes)
 {
@@ -436,6 +484,7 @@ int main(void)
 		UNIT_LOOP("reading", duplex, 0, RIG_WAYS),
 		UNIT_LOOP("sending", slow_reader_costs_one_buffer, 0, RIG_WAYS),
 		UNIT_LOOP("sending", goes_on_after_a_slow_reader, 0, RIG_WAYS),
+		UNIT_LOOP("sending", small_pieces_near_the_limit, 0, RIG_WAYS),
 		UNIT_LOOP("sending", short_writes, 0, RIG_WAYS),
 		UNIT_LOOP("lingering", once_ends_gently, 0, RIG_WAYS),
 		UNIT_LOOP("lingering", lingers_so_long_and_no_longer, 0, RIG_WAYS),

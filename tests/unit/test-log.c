@@ -133,7 +133,7 @@ START_TEST(writes_plain_lines_where_no_journal_reads)
 {
 	has_socket = true;
 	begin(false, LOG_NOTICE);
-	say(LOG_KIND_REFUSALS);
+	say(LOG_KIND_LIMITS);
 	ck_assert_str_eq(end(), "test-log: 7 times a\\x0ab\n");
 	ck_assert_str_eq(sent, "");
 }
@@ -143,7 +143,7 @@ END_TEST
 START_TEST(has_levels)
 {
 	static const char *const names[] = {"err", "warning", "notice", "info", "debug"};
-	static const enum log_kind kinds[] = {LOG_KIND_FAILURE, LOG_KIND_REFUSALS, LOG_KIND_STATUS,
+	static const enum log_kind kinds[] = {LOG_KIND_FAILURE, LOG_KIND_LIMITS, LOG_KIND_STATUS,
 					      LOG_KIND_CONNECTION, LOG_KIND_REFUSAL};
 
 	ck_assert_int_eq(log_level_from_name(names[_i]), LOG_ERR + _i);

@@ -54,6 +54,7 @@ static struct server_options quiet_options(void)
 		.workers = 1,
 		.connections_max = 1000,
 		.connections_max_per_source = ADMISSION_ANY,
+		.unsent_max = UNSENT_ANY,
 		.idle_timeout = PARSE_INFINITY,
 		.exit_idle_time = PARSE_INFINITY,
 		.drain_timeout = PARSE_INFINITY,
@@ -296,7 +297,7 @@ START_TEST(serves_and_tells)
 	fd = converse(&daemon);
 	ask_by_datagram(&daemon);
 	expect_notice(&daemon, "STATUS=Connections: 1 open, 1 served, 0 refused. "
-			       "Datagrams: 1 answered, 0 refused. Bytes: 10 in, 10 out.");
+			       "Datagrams: 1 answered, 0 refused. Bytes: 10 in, 10 out, 0 unsent.");
 	/* Nothing happens: nothing is said. */
 	expect_no_notice(&daemon, 1300);
 	close(fd);
@@ -987,7 +988,7 @@ START_TEST(works_in_threads)
 	daemon_signal(&daemon, SIGTERM);
 	expect_notice(&daemon, "STOPPING=1\nSTATUS=Connections: 0 open, 32 served, 1 refused "
 			       "(connections-max 1). Datagrams: 32 answered, 0 refused. "
-			       "Bytes: 480 in, 480 out.");
+			       "Bytes: 480 in, 480 out, 0 unsent.");
 	expect_end(&daemon);
 }
 END_TEST

@@ -12,7 +12,8 @@ START_TEST(prints_nothing_yet)
 
 	ck_assert_ptr_eq(status_print(&status, text), text);
 	ck_assert_str_eq(text, "Connections: 0 open, 0 served, 0 refused. "
-			       "Datagrams: 0 answered, 0 refused. Bytes: 0 in, 0 out.");
+			       "Datagrams: 0 answered, 0 refused. "
+			       "Bytes: 0 in, 0 out, 0 unsent.");
 }
 END_TEST
 
@@ -24,6 +25,7 @@ START_TEST(prints_reasons)
 		.datagrams_answered = 5,
 		.bytes_in = 60,
 		.bytes_out = 61,
+		.bytes_unsent = 9,
 	};
 	char text[STATUS_TEXT_MAX];
 
@@ -35,7 +37,13 @@ START_TEST(prints_reasons)
 	ck_assert_str_eq(status_print(&status, text),
 			 "Connections: 1 open, 7 served, 3 refused (connections-max 2, "
 			 "out of memory 1). Datagrams: 5 answered, 2 refused (own port 1, "
-			 "send failed 1). Bytes: 60 in, 61 out.");
+			 "send failed 1). Bytes: 60 in, 61 out, 9 unsent.");
+	ck_assert_uint_eq(status_count_limited(&status), 5);
+	status_pause_accepting(&status, SHORTAGE_DESCRIPTORS);
+	status_shorten_read(&status);
+	ck_assert_str_eq(strstr(status_print(&status, text), "9 unsent."),
+			 "9 unsent. Accepting: paused (out of descriptors 1), resumed 0. "
+			 "Reads: shortened (unsent-max 1).");
 }
 END_TEST
 
@@ -50,9 +58,44 @@ START_TEST(prints_the_longest)
 	status_print(&status, text);
 	for (const char *next = text; (next = strstr(next, "18446744073709551615")); next++)
 		figures++;
-	ck_assert_uint_eq(figures, sizeof(status) / sizeof(uint64_t));
+	/* All but the sum of those that are limits. */
+	ck_assert_uint_eq(figures, sizeof(status) / sizeof(uint64_t) - 1);
 	ck_assert_ptr_null(strstr(text, "(null)"));
 	ck_assert_int_eq(text[strlen(text) - 1], '.');
+}
+END_TEST
+
+/* What happened since, and nothing else. */
+START_TEST(prints_what_was_limited)
+{
+	struct status status = {0}, before = {0};
+	char text[STATUS_TEXT_MAX];
+
+	ck_assert_ptr_null(status_print_limited(&status, &before, text));
+	status_pause_accepting(&status, SHORTAGE_MEMORY);
+	ck_assert_str_eq(status_print_limited(&status, &before, text),
+			 "accepting paused: 1 (out of memory 1)");
+	before = status;
+	status_resume_accepting(&status);
+	ck_assert_str_eq(status_print_limited(&status, &before, text), "accepting resumed: 1");
+	status_pause_accepting(&status, SHORTAGE_DESCRIPTORS);
+	status_refuse_connection(&status, REFUSAL_PER_SOURCE);
+	status_refuse_datagram(&status, REFUSAL_RATE);
+	status_shorten_read(&status);
+	status_shorten_read(&status);
+	ck_assert_str_eq(status_print_limited(&status, &before, text),
+			 "refused connections: 1 (connections-max-per-source 1), datagrams: 1 "
+			 "(datagram-rate 1); accepting paused: 1 (out of descriptors 1), "
+			 "resumed: 1; reads shortened: 2 (unsent-max)");
+	before = status;
+	status_shorten_read(&status);
+	ck_assert_str_eq(status_print_limited(&status, &before, text),
+			 "reads shortened: 1 (unsent-max)");
+	status_count(&status.bytes_in, 1);
+	ck_assert_ptr_null(status_print_limited(&status, &status, text));
+	before = status;
+	status_count(&status.limited, 1);
+	ck_assert_ptr_null(status_print_limited(&status, &before, text));
 }
 END_TEST
 
@@ -62,6 +105,7 @@ int main(void)
 		UNIT_ONCE("status_print", prints_nothing_yet),
 		UNIT_ONCE("status_print", prints_reasons),
 		UNIT_ONCE("status_print", prints_the_longest),
+		UNIT_ONCE("status_print_limited", prints_what_was_limited),
 		{0},
 	};
 

@@ -82,6 +82,10 @@ START_TEST(goes_on_with_an_unsent_answer)
 	ck_assert_int_eq(only()->state, CONNECTION_SENDING);
 	hand_over();
 	hand_over();
+	/* It counts where it is restored. */
+	ck_assert_uint_gt(rig.unsent_limit.kept, 0);
+	ck_assert_uint_eq(rig.unsent_limit.kept, only()->unsent->end);
+	ck_assert_uint_eq(rig.status.bytes_unsent, only()->unsent->end);
 	RIG_UNTIL(&rig, client_read(&client) == sent);
 	for (size_t i = 0; i < sent; i++)
 		wrong += client.bytes[i] != 'X';

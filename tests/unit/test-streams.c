@@ -228,6 +228,13 @@ static struct rlimit limit_descriptors(unsigned more)
 	return before;
 }
 
+static void expect_counts(unsigned paused, unsigned resumed)
+{
+	ck_assert_uint_eq(rig.status.accepting_paused[SHORTAGE_DESCRIPTORS], paused);
+	ck_assert_uint_eq(rig.status.accepting_paused[SHORTAGE_MEMORY], 0);
+	ck_assert_uint_eq(rig.status.accepting_resumed, resumed);
+}
+
 /* Out of descriptors: those that are connected go on, nothing spins, and as soon as one ends the
  * next is accepted. */
 START_TEST(out_of_descriptors)
@@ -245,6 +252,10 @@ START_TEST(out_of_descriptors)
 	expect_service(&clients[0]);
 	expect_service(&clients[1]);
 	ck_assert_uint_eq(rig.status.connections_refused, 0);
+	/* Trying again in vain is told of no more. */
+	streams_resume(&rig.streams);
+	RIG_UNTIL(&rig, rig.streams.paused);
+	expect_counts(1, 0);
 
 	/* A client's descriptor is one, and its connection's another. */
 	client_close(&clients[0]);
@@ -253,6 +264,7 @@ START_TEST(out_of_descriptors)
 	expect_service(&clients[3]);
 	RIG_UNTIL(&rig, rig.streams.paused);
 	rig_expect_rest(&rig);
+	expect_counts(2, 1);
 
 	/* Room that nobody of ours made: a timer tries again. */
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
@@ -261,6 +273,7 @@ START_TEST(out_of_descriptors)
 	RIG_UNTIL(&rig, rig.streams.context.connections.count == 4);
 	expect_service(&clients[4]);
 	ck_assert(!rig.streams.paused);
+	expect_counts(2, 2);
 	close_many(clients, 5);
 	rig_close(&rig);
 }

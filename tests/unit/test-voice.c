@@ -134,13 +134,13 @@ START_TEST(logs_refusals_every_ten_seconds)
 	begin(false);
 	voice_ready(&voice);
 	loop.now += SECOND;
-	numbers.connections_refused = numbers.refused[REFUSAL_CONNECTIONS_MAX] = 1;
+	status_refuse_connection(&numbers, REFUSAL_CONNECTIONS_MAX);
 	voice_active(&voice);
 	ck_assert_str_eq(logged(), "test-voice: refused connections: 1 (connections-max 1)\n");
 	for (unsigned i = 0; i < 5; i++) {
 		loop.now += SECOND;
-		numbers.connections_refused = ++numbers.refused[REFUSAL_CONNECTIONS_MAX];
-		numbers.datagrams_refused = ++numbers.refused[REFUSAL_OWN_PORT];
+		status_refuse_connection(&numbers, REFUSAL_CONNECTIONS_MAX);
+		status_refuse_datagram(&numbers, REFUSAL_OWN_PORT);
 		voice_active(&voice);
 		ck_assert_str_eq(logged(), "");
 	}
@@ -153,16 +153,38 @@ START_TEST(logs_refusals_every_ten_seconds)
 }
 END_TEST
 
+/* What is no refusal is told in the same way: at once, then every ten seconds at most. */
+START_TEST(logs_what_else_was_limited)
+{
+	begin(false);
+	voice_ready(&voice);
+	loop.now += SECOND;
+	status_pause_accepting(&numbers, SHORTAGE_DESCRIPTORS);
+	voice_active(&voice);
+	ck_assert_str_eq(logged(), "test-voice: accepting paused: 1 (out of descriptors 1)\n");
+	loop.now += SECOND;
+	status_resume_accepting(&numbers);
+	for (unsigned i = 0; i < 1000; i++)
+		status_shorten_read(&numbers);
+	voice_active(&voice);
+	ck_assert_str_eq(logged(), "");
+	expire();
+	ck_assert_str_eq(logged(), "test-voice: accepting resumed: 1; "
+				   "reads shortened: 1000 (unsent-max)\n");
+	end();
+}
+END_TEST
+
 START_TEST(is_not_woken_for_nobody)
 {
 	begin(false);
-	ck_assert(!voice_has_listener(&voice, status_count_refused(&numbers)));
-	numbers.datagrams_refused = numbers.refused[REFUSAL_RATE] = 1;
-	ck_assert(voice_has_listener(&voice, status_count_refused(&numbers)));
+	ck_assert(!voice_has_listener(&voice, status_count_limited(&numbers)));
+	status_refuse_datagram(&numbers, REFUSAL_RATE);
+	ck_assert(voice_has_listener(&voice, status_count_limited(&numbers)));
 	loop.now += SECOND;
 	voice_active(&voice);
 	ck_assert_str_eq(logged(), "test-voice: refused datagrams: 1 (datagram-rate 1)\n");
-	ck_assert(!voice_has_listener(&voice, status_count_refused(&numbers)));
+	ck_assert(!voice_has_listener(&voice, status_count_limited(&numbers)));
 	end();
 	begin(true);
 	ck_assert(voice_has_listener(&voice, 0));
@@ -174,10 +196,11 @@ START_TEST(logs_what_is_left_at_the_end)
 {
 	begin(false);
 	loop.now += SECOND;
-	numbers.datagrams_refused = numbers.refused[REFUSAL_RATE] = 3;
+	for (unsigned i = 0; i < 3; i++)
+		status_refuse_datagram(&numbers, REFUSAL_RATE);
 	voice_active(&voice);
 	ck_assert_str_eq(logged(), "test-voice: refused datagrams: 3 (datagram-rate 3)\n");
-	numbers.datagrams_refused = numbers.refused[REFUSAL_RATE] = 4;
+	status_refuse_datagram(&numbers, REFUSAL_RATE);
 	voice_active(&voice);
 	ck_assert_str_eq(logged(), "");
 	voice_stopping(&voice);
@@ -212,7 +235,7 @@ START_TEST(a_reload_lets_it_speak)
 	begin(false);
 	for (unsigned i = 1; i <= 2; i++) {
 		loop.now += SECOND;
-		numbers.datagrams_refused = numbers.refused[REFUSAL_RATE] = i;
+		status_refuse_datagram(&numbers, REFUSAL_RATE);
 		voice_active(&voice);
 		ck_assert_str_eq(logged(), "test-voice: refused datagrams: 1 (datagram-rate 1)\n");
 		voice_reloaded(&voice);
@@ -236,6 +259,7 @@ int main(void)
 		UNIT_ONCE("voice_ready", tells_the_manager),
 		UNIT_ONCE("voice_active", sends_status_once_a_second),
 		UNIT_ONCE("voice_active", logs_refusals_every_ten_seconds),
+		UNIT_ONCE("voice_active", logs_what_else_was_limited),
 		UNIT_ONCE("voice_has_listener", is_not_woken_for_nobody),
 		UNIT_ONCE("voice_stopping", logs_what_is_left_at_the_end),
 		UNIT_ONCE("voice_reloading", tells_of_a_reload),
