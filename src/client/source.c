@@ -102,7 +102,8 @@ size_t source_look(struct source *source, const char **ret_bytes)
 	const struct input *input = source->input;
 
 	if (!is_direct(source)) {
-		*ret_bytes = source->ready + source->ready_begin;
+		/* Nothing was made ready yet: NULL + 0 is undefined. */
+		*ret_bytes = source->ready ? source->ready + source->ready_begin : NULL;
 		return source->ready_end - source->ready_begin;
 	}
 	*ret_bytes = input->bytes + input->begin + source->held;

@@ -177,16 +177,18 @@ int address_port(const struct address *address)
 
 static const char *print_unix(const struct address *address, char *text)
 {
+	/* The kernel's length counts a zero that a longest path leaves no room for in sun_path. */
+	const char *path = (const char *)&address->storage + offsetof(struct sockaddr_un, sun_path);
 	size_t length = address->length - offsetof(struct sockaddr_un, sun_path);
 	char *end = text;
 
 	if (address->length <= offsetof(struct sockaddr_un, sun_path))
 		return strcpy(text, "unnamed");
 	/* A path ends at its zero; an abstract name begins with one and may hold others. */
-	if (address->un.sun_path[0] != '\0')
-		length = strnlen(address->un.sun_path, length);
+	if (path[0] != '\0')
+		length = strnlen(path, length);
 	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)address->un.sun_path[i];
+		unsigned char c = (unsigned char)path[i];
 
 		if (i == 0 && c == '\0')
 			*end++ = '@';
