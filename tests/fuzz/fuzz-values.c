@@ -29,7 +29,7 @@ static void check_time(const char *text)
 	if ((size_t)snprintf(twice, sizeof(twice), "%s %s", text, text) >= sizeof(twice))
 		return;
 	/* "5" alone is seconds; "5 5" must be, too. */
-	if (usec < UINT64_MAX / 2)
+	if (usec <= UINT64_MAX / 2)
 		REQUIRE(parse_time(twice, &other) == 0 && other == 2 * usec, "%s", twice);
 	else
 		REQUIRE(parse_time(twice, &other) < 0, "%s", twice);

@@ -174,11 +174,12 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int maximum, int timeo
 		"turns around itself: %u rounds, %u for nothing", world.rounds, world.waste);
 	(void)world.step(false);
 	while ((count = collect(events, maximum)) == 0 && timeout != 0) {
+		/* As the kernel has it: only who waits is interrupted. */
+		if (world_has_fault(WORLD_EPOLL_WAIT))
+			return -1;
 		REQUIRE(world.step(true), "waits for what never comes");
 		world.waste = 0;
 	}
-	if (world_has_fault(WORLD_EPOLL_WAIT))
-		return -1;
 	world.current = -1;
 	return count;
 }
