@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -14,22 +15,52 @@
 #include "util/descriptor.h"
 #include "util/error.h"
 
-/* A path that was bound here goes with its socket. */
-static void remove_path(const struct endpoint *endpoint)
+static bool look_at_path(int fd, struct address *ret_own, struct stat *ret_status)
+{
+	return socket_get_name(fd, ret_own) >= 0 && ret_own->any.sa_family == AF_UNIX &&
+	       ret_own->length > offsetof(struct sockaddr_un, sun_path) &&
+	       ret_own->un.sun_path[0] != '\0' && lstat(ret_own->un.sun_path, ret_status) >= 0;
+}
+
+static void note_path(struct endpoint *endpoint)
 {
 	struct address own;
+	struct stat status;
 
-	if (endpoint->fd >= 0 && endpoint->family == AF_UNIX &&
-	    socket_get_name(endpoint->fd, &own) >= 0 &&
-	    own.length > offsetof(struct sockaddr_un, sun_path) && own.un.sun_path[0] != '\0')
+	if (!look_at_path(endpoint->fd, &own, &status))
+		return;
+	endpoint->path_device = status.st_dev;
+	endpoint->path_inode = status.st_ino;
+}
+
+/* A path that was bound here goes with its socket; not one that somebody has put in its place. */
+static void remove_path(struct endpoint *endpoint)
+{
+	struct address own;
+	struct stat status;
+
+	if (endpoint->path_inode != 0 && look_at_path(endpoint->fd, &own, &status) &&
+	    status.st_dev == endpoint->path_device && status.st_ino == endpoint->path_inode)
 		(void)unlink(own.un.sun_path);
+	endpoint->path_inode = 0;
+}
+
+void endpoints_turn_away(struct endpoints *endpoints)
+{
+	if (endpoints->activation != ACTIVATION_OWN)
+		return;
+	for (size_t i = 0; i < endpoints->count; i++) {
+		if (endpoints->items[i].kind != ENDPOINT_LISTENING)
+			continue;
+		remove_path(&endpoints->items[i]);
+		(void)shutdown(endpoints->items[i].fd, SHUT_RDWR);
+	}
 }
 
 void endpoints_close(struct endpoints *endpoints)
 {
 	for (size_t i = 0; i < endpoints->count; i++) {
-		if (endpoints->activation == ACTIVATION_OWN)
-			remove_path(&endpoints->items[i]);
+		remove_path(&endpoints->items[i]);
 		if (endpoints->items[i].fd >= 0)
 			(void)close(endpoints->items[i].fd);
 		free(endpoints->items[i].name);
@@ -157,6 +188,7 @@ static int open_all(struct endpoints *endpoints, const struct endpoint_address *
 			   text);
 		if (r < 0)
 			return r;
+		note_path(&endpoints->items[endpoints->count - 1]);
 	}
 	return 0;
 }

@@ -14,6 +14,7 @@
  */
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "net/address.h"
 
@@ -33,6 +34,10 @@ struct endpoint {
 	int family;
 	enum endpoint_kind kind;
 	char *name; /* owned: the LISTEN_FDNAMES name, or the address as text */
+
+	/* Of the path that was bound here; 0: none. */
+	dev_t path_device;
+	ino_t path_inode;
 };
 
 enum activation {
@@ -61,6 +66,11 @@ struct endpoint_address {
  * returned. */
 int endpoints_find(struct endpoints *ret_endpoints, const struct endpoint_address *addresses,
 		   size_t count, char *error);
+
+/* Turns away who comes to the listening sockets that were opened here, and removes their paths, so
+ * that another process may open them; without their service manager nobody else would accept. Those
+ * that were handed over are left as they are. */
+void endpoints_turn_away(struct endpoints *endpoints);
 
 /* Closes the sockets, removes the paths of those that were opened here, and releases the memory. */
 void endpoints_close(struct endpoints *endpoints);

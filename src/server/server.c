@@ -23,6 +23,7 @@
 
 struct server {
 	const struct server_options *options;
+	struct endpoints *endpoints;
 	struct worker_options common;
 	struct admission admission;
 	struct unsent_limit unsent_limit;
@@ -104,6 +105,7 @@ static void begin_draining(struct server *server, bool hand_over)
 		return;
 	}
 	server->handing_over = hand_over;
+	endpoints_turn_away(server->endpoints);
 	voice_stopping(&server->voice);
 	server->drain_deadline = after(main_loop(server)->now, server->options->drain_timeout);
 	drain(server);
@@ -457,13 +459,19 @@ static void server_free(struct server *server)
 int server_run(const struct server_options *options, struct endpoints *endpoints,
 	       const char **ret_what)
 {
-	_cleanup_(server_free) struct server server = {
-		.options = options, .news_fd = -1, .notify.fd = -1, .store.ledger.fd = -1};
+	_cleanup_(server_free) struct server server = {.options = options,
+						       .endpoints = endpoints,
+						       .news_fd = -1,
+						       .notify.fd = -1,
+						       .store.ledger.fd = -1};
 	int r = start(&server, endpoints, ret_what);
 
 	if (r < 0)
 		return r;
 	voice_ready(&server.voice);
+	/* Nothing was handed over that can be served. */
+	if (!server.welcomes && count_open(&server) == 0)
+		finish(&server);
 	*ret_what = "event loop";
 	r = loop_run(main_loop(&server));
 	voice_stopping(&server.voice);

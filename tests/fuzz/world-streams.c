@@ -32,6 +32,7 @@ struct world_peer *world_connect(int listener, const struct address *address, si
 	world.peer_count++;
 	*peer = (struct world_peer){
 		.listener = listener, .fd = -1, .address = *address, .room = room};
+	peer->is_gone = listener >= 0 && world_look(listener, WORLD_LISTENER)->turns_away;
 	if (listener < 0) {
 		peer->fd = world_open(WORLD_CONNECTION, address->any.sa_family, 0);
 		world_look(peer->fd, WORLD_CONNECTION)->peer = peer;
@@ -389,12 +390,29 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
 	return (ssize_t)length;
 }
 
+/* Those who wait in the backlog, and who comes from here on, are reset. */
+static void turn_away(int fd)
+{
+	struct world_peer *peer;
+
+	world.descriptors[fd - WORLD_FIRST_FD].turns_away = true;
+	while ((peer = next_of(fd)))
+		peer->is_gone = true;
+}
+
 int __wrap_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how)
 {
 	WORLD_INSIDE;
-	struct world_peer *peer = world_look(fd, WORLD_CONNECTION)->peer;
-	bool is_over, is_all = check_reply(peer, &is_over);
+	struct world_peer *peer;
+	bool is_over, is_all;
+
+	if (world.descriptors[fd - WORLD_FIRST_FD].kind == WORLD_LISTENER) {
+		turn_away(fd);
+		return 0;
+	}
+	peer = world_look(fd, WORLD_CONNECTION)->peer;
+	is_all = check_reply(peer, &is_over);
 
 	/* Whoever shares the connection is to see its end, too: it is about to be closed. */
 	if (how == SHUT_RDWR) {

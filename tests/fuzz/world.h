@@ -66,6 +66,7 @@ struct world_descriptor {
 	in_port_t port; /* host order */
 	struct world_peer *peer;
 	bool is_waited_for;
+	bool turns_away; /* a listener that was shut down */
 	uint32_t events;
 	epoll_data_t data;
 };

@@ -330,6 +330,58 @@ START_TEST(removes_its_paths)
 }
 END_TEST
 
+static bool is_refused(const struct address *address)
+{
+	_cleanup_close_ int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	return connect(fd, &address->any, address->length) < 0 && errno == ECONNREFUSED;
+}
+
+/* Who comes is refused, who wants to open the same may, and keeps what is then there. */
+START_TEST(turns_away)
+{
+	struct endpoint_address addresses[2] = {{address_with_port("127.0.0.1:1", 0), SOCK_STREAM},
+						{.type = SOCK_STREAM}};
+	char directory[] = "/tmp/test-endpoints-XXXXXX", path[64], error[ENDPOINTS_ERROR_MAX];
+	struct endpoints before, after;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/0", directory);
+	ck_assert_int_eq(address_parse(path, &addresses[1].address), 0);
+	ck_assert_int_eq(endpoints_find(&before, addresses, 2, error), 0);
+	ck_assert_int_eq(socket_get_name(before.items[0].fd, &addresses[0].address), 0);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert(!is_refused(&addresses[i].address));
+	endpoints_turn_away(&before);
+	ck_assert(is_refused(&addresses[0].address));
+	ck_assert(access(path, F_OK) < 0);
+	ck_assert_int_eq(endpoints_find(&after, addresses, 2, error), 0);
+	endpoints_close(&before);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert(!is_refused(&addresses[i].address));
+	endpoints_close(&after);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+/* Others hold them, and accept. */
+START_TEST(turns_nobody_away_for_others)
+{
+	_cleanup_close_ int copy = -1;
+	struct address address = address_with_port("127.0.0.1:1", 0);
+	struct endpoint item = {.fd = socket_open(&address, SOCK_STREAM),
+				.kind = ENDPOINT_LISTENING};
+	struct endpoints endpoints = {&item, 1, ACTIVATION_SYSTEMD};
+
+	ck_assert_int_ge(item.fd, 0);
+	copy = item.fd;
+	ck_assert_int_eq(socket_get_name(copy, &address), 0);
+	endpoints_turn_away(&endpoints);
+	ck_assert(!is_refused(&address));
+}
+END_TEST
+
 START_TEST(says_what_it_could_not_open)
 {
 	static const char *const options[] = {"stream", "datagram"};
@@ -365,6 +417,8 @@ int main(void)
 		UNIT_ONCE("endpoints_find", refuses_other_standard_inputs),
 		UNIT_ONCE("endpoints_find", opens_its_own),
 		UNIT_ONCE("endpoints_close", removes_its_paths),
+		UNIT_ONCE("endpoints_turn_away", turns_away),
+		UNIT_ONCE("endpoints_turn_away", turns_nobody_away_for_others),
 		UNIT_LOOP("endpoints_find", says_what_it_could_not_open, 0, 2),
 		{0},
 	};

@@ -407,6 +407,43 @@ START_TEST(second_signal_ends_at_once)
 }
 END_TEST
 
+/* Nobody else would accept them; a client must not wait for the end of others. */
+START_TEST(turns_away_while_it_drains)
+{
+	struct daemon daemon;
+	int fd, late;
+
+	daemon_prepare(&daemon);
+	daemon.activation = ACTIVATION_OWN;
+	daemon.options.workers = (unsigned)_i;
+	daemon_start(&daemon);
+	fd = converse(&daemon);
+	daemon_signal(&daemon, SIGTERM);
+	expect_notice(&daemon, "STOPPING=1");
+	late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_lt(connect(late, &daemon.stream.any, daemon.stream.length), 0);
+	ck_assert_int_eq(errno, ECONNREFUSED);
+	ask(fd, "still");
+	hear(fd, "STILL");
+	close(late);
+	close(fd);
+	expect_end(&daemon);
+}
+END_TEST
+
+/* What an earlier process left is of no use, and there is nothing else: an end, not a wait. */
+START_TEST(ends_if_there_is_nothing_to_serve)
+{
+	struct daemon daemon = {.options = quiet_options(), .activation = ACTIVATION_SYSTEMD};
+
+	add_endpoint(&daemon, open("/dev/null", O_RDONLY | O_CLOEXEC), AF_UNSPEC, ENDPOINT_STORED);
+	daemon.items[0].name = strdup(ENDPOINT_STORED_PREFIX "nonsense");
+	daemon_start(&daemon);
+	expect_end(&daemon);
+	free(daemon.items[0].name);
+}
+END_TEST
+
 START_TEST(drains_so_long)
 {
 	struct daemon daemon;
@@ -1028,6 +1065,7 @@ int main(void)
 		UNIT_LOOP("stopping", second_signal_ends_at_once, 1, 3),
 		UNIT_LOOP("stopping", drains_so_long, 0, 2),
 		UNIT_LOOP("stopping", drains_the_silent, 1, 3),
+		UNIT_LOOP("stopping", turns_away_while_it_drains, 1, 3),
 		UNIT_LOOP("idle", exits_when_idle, 0, 2),
 		UNIT_ONCE("idle", stays_if_it_opened_its_sockets),
 		UNIT_LOOP("idle", is_not_idle_while_connected, 1, 3),
@@ -1035,6 +1073,7 @@ int main(void)
 		UNIT_ONCE("idle", serves_what_waits_before_it_is_idle),
 		UNIT_ONCE("idle", closes_the_silent),
 		UNIT_LOOP("idle", ends_with_its_only_conversation, 0, 2),
+		UNIT_ONCE("life", ends_if_there_is_nothing_to_serve),
 		UNIT_LOOP("idle", sleeps_while_idle, 1, 3),
 		UNIT_LOOP_UNLESS(no_limit, "limits", accepts_again, 0, 1),
 		UNIT_ONCE("workers", works_in_threads),
