@@ -2,7 +2,6 @@
 
 /* The client's main: from the command line to one of the ways of asking, and an exit code. */
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "client/client.h"
 #include "util/cleanup.h"
+#include "util/descriptor.h"
 #include "util/report.h"
 
 #define DATAGRAM_LINE_MAX 65507
@@ -19,21 +19,6 @@
 
 #define PROMPT        "Input lowercase sentence: "
 #define ANSWER_PREFIX "From server: "
-
-/* A descriptor that is closed would come back as one of our sockets: it is filled with what fails
- * when it is used the way it is meant to be. */
-static int fill_closed_descriptors(void)
-{
-	int fd;
-
-	while ((fd = open("/dev/null", O_RDONLY)) >= 0 && fd <= STDERR_FILENO)
-		if (fd == STDIN_FILENO && (close(fd) < 0 || open("/dev/null", O_WRONLY) < 0))
-			return negative_errno();
-	if (fd < 0)
-		return negative_errno();
-	(void)close(fd);
-	return 0;
-}
 
 static void client_free(struct client *client)
 {
@@ -120,7 +105,7 @@ int main(int argc, char **argv)
 {
 	_cleanup_(arguments_free) struct arguments arguments = {0};
 	char error[ARGUMENTS_ERROR_MAX];
-	int r = fill_closed_descriptors();
+	int r = descriptor_fill_standard();
 
 	if (r < 0) {
 		report(LOG_ERR, "/dev/null: %s", strerror(-r));

@@ -18,6 +18,7 @@
 #include "server/server.h"
 #include "server/unsent.h"
 #include "util/cleanup.h"
+#include "util/descriptor.h"
 #include "util/error.h"
 #include "util/parse.h"
 
@@ -125,6 +126,16 @@ static int take_time(uint64_t *ret_usec, struct options *options)
 	return 0;
 }
 
+/* None at all is silence enough for 0: it would close everything. */
+static int take_idle_timeout(struct server_options *server, struct options *options)
+{
+	int r = take_time(&server->idle_timeout, options);
+
+	if (r >= 0 && server->idle_timeout == 0)
+		r = options_reject(options, "closes every connection; infinity closes none");
+	return r;
+}
+
 static int take_workers(struct server_options *server, struct options *options)
 {
 	uint64_t number;
@@ -209,7 +220,7 @@ static int take_option(struct options *options, int id, void *userdata)
 		server->datagram_rate_is_set = true;
 		return 0;
 	case OPTION_IDLE_TIMEOUT:
-		return take_time(&server->idle_timeout, options);
+		return take_idle_timeout(server, options);
 	case OPTION_EXIT_IDLE_TIME:
 		return take_time(&server->exit_idle_time, options);
 	case OPTION_DRAIN_TIMEOUT:
@@ -273,7 +284,12 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	(void)signal(SIGPIPE, SIG_IGN);
+	r = descriptor_fill_standard();
 	log_open(command_line.log_level);
+	if (r < 0) {
+		log_failure("/dev/null: %s", strerror(-r));
+		return EXIT_TROUBLE;
+	}
 	raise_descriptor_limit();
 	r = endpoints_find(&endpoints, command_line.addresses, command_line.address_count, error);
 	if (r < 0) {

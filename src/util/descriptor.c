@@ -54,3 +54,13 @@ int descriptor_set_cloexec(int fd, int cloexec)
 {
 	return change_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, cloexec);
 }
+
+int descriptor_fill_standard(void)
+{
+	/* From below, so that the next one opened is the one that is missing. */
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			return negative_errno();
+	return 0;
+}

@@ -15,3 +15,7 @@ int descriptor_set_nonblocking(int fd, int nonblocking);
 
 /* Sets or clears FD_CLOEXEC. Returns 0 or a negative errno of fcntl(2). */
 int descriptor_set_cloexec(int fd, int cloexec);
+
+/* Fills those of 0, 1 and 2 that are closed, which would come back as sockets otherwise, with what
+ * fails when it is used the way it is meant to be. Returns 0 or a negative errno of open(2). */
+int descriptor_fill_standard(void);

@@ -45,6 +45,20 @@ class Daemon(support.SystemTest):
         self.start_daemon(f"--listen-stream={path}")
         self.expect([*program("uppercase-client"), f"--unix={path}"], "a\n", "A\n")
 
+    def test_closed_descriptors(self):
+        """What is written to standard output or error must not go to a client."""
+        path = self.path("notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify_socket:
+            notify_socket.bind(path)
+            daemon = self.start("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh",
+                                *program("uppercased"), f"--listen-stream={self.path('socket')}",
+                                env={"NOTIFY_SOCKET": path})
+            self.assertIn(b"READY=1", notify_socket.recv(4096))
+            for number in range(3):
+                self.assertEqual(os.readlink(f"/proc/{daemon.popen.pid}/fd/{number}"), "/dev/null")
+            daemon.popen.terminate()
+            self.assertEqual(daemon.wait(), 0)
+
     def test_path_of_no_folder(self):
         self.expect_error([*program("uppercased"), f"--listen-stream={self.path('none/socket')}"],
                           "none/socket: No such file or directory$", 2)

@@ -6,9 +6,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -179,6 +181,45 @@ START_TEST(changes_nonblocking_alone)
 }
 END_TEST
 
+static bool fails_both_ways(int fd)
+{
+	char byte = 0;
+
+	return (fd == STDIN_FILENO ? read(fd, &byte, 1) : write(fd, &byte, 1)) < 0 &&
+	       errno == EBADF;
+}
+
+/* In a process of its own, without those of 0, 1 and 2 that have a bit. */
+static int fill_without(int closed)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		int room, next = fcntl(STDIN_FILENO, F_DUPFD, 3);
+
+		close(next);
+		for (int fd = 0; fd <= STDERR_FILENO; fd++)
+			if (closed & 1 << fd)
+				close(fd);
+		if (descriptor_fill_standard() < 0)
+			_exit(1);
+		for (int fd = 0; fd <= STDERR_FILENO; fd++)
+			if (fcntl(fd, F_GETFD) < 0 || (closed & 1 << fd && !fails_both_ways(fd)))
+				_exit(2);
+		room = open("/dev/null", O_RDONLY);
+		_exit(room == next ? 0 : 3);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(fills_what_is_closed)
+{
+	ck_assert_int_eq(fill_without(_i), 0);
+}
+END_TEST
+
 START_TEST(changes_cloexec)
 {
 	int ends[2];
@@ -227,6 +268,7 @@ int main(void)
 		UNIT_ONCE("descriptor_write_all", ends_when_the_reader_goes),
 		UNIT_ONCE("descriptor_set_nonblocking", changes_nonblocking_alone),
 		UNIT_ONCE("descriptor_set_cloexec", changes_cloexec),
+		UNIT_LOOP("descriptor_fill_standard", fills_what_is_closed, 0, 8),
 		UNIT_ONCE("take_fd", closes_what_was_not_taken),
 		{0},
 	};
