@@ -7,11 +7,13 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import time
 
 import processes
 
 HERE = pathlib.Path(__file__).resolve().parent
+PEERS = HERE.parent / "peers"
 # Vector code on purpose: what a distribution's -O2 leaves scalar would only make peers look bad.
 CFLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-O3", "-Wall", "-Wextra"]
 START_SECONDS = 10
@@ -24,7 +26,7 @@ class Server:
     command: object  # function: context, kind, address -> arguments
     kinds: tuple = ("tcp", "unix", "udp")
     answers: str = "ascii"  # what it makes of a text: ascii, unicode, copy
-    source: str = ""  # below peers/, to be built
+    source: str = ""  # in PEERS, to be built
     flags: tuple = ()
     libraries: tuple = ()
     needs: str = ""  # a program without which it can't take part
@@ -62,6 +64,12 @@ def with_workers(context, kind, address):
     return [*ours(context, kind, address), "--workers=2"]
 
 
+def sharded(context, kind, address):
+    """A socket for each worker, as a unit with ReusePort= and two of them hands over."""
+    return [sys.executable, str(HERE / "hand-over.py"), role(kind), address, "2",
+            str(context.programs / "uppercased"), "--workers=2"]
+
+
 def wildcard(context, kind, address):
     """Dual-stack on all addresses, as units listen that name a port only."""
     return [str(context.programs / "uppercased"), f"--listen-{role(kind)}={address}"]
@@ -81,7 +89,7 @@ def built_with_role(name):
 
 def script(interpreter, name):
     return lambda context, kind, address: [
-        shutil.which(interpreter), str(HERE / "peers" / name), role(kind), address]
+        shutil.which(interpreter), str(PEERS / name), role(kind), address]
 
 
 def xinetd(context, kind, address):
@@ -130,6 +138,8 @@ SERVERS = [
            works=WORKERS_WORKS),
     Server("uppercased with 2 workers on both cores", with_workers, ("tcp", "udp"), "unicode",
            cores=(0, 1), works=WORKERS_WORKS),
+    Server("uppercased with 2 sharded workers on both cores", sharded, ("tcp", "udp"),
+           "unicode", cores=(0, 1), works=("tcp-64", "udp-clients")),
     Server("uppercased on the dual stack", wildcard, ("tcp", "udp"), "unicode",
            works=("tcp-1", "tcp-64", "udp-32", "udp-clients")),
     Server("baseline", baseline, answers="unicode"),
@@ -151,7 +161,7 @@ SERVERS = [
 
 def compile_one(context, server):
     """Builds a peer. Returns None, or why there is none."""
-    source = HERE / "peers" / server.source
+    source = PEERS / server.source
     target = context.built(source.stem)
     if source.suffix == ".go":
         command = ["go", "build", "-o", target, str(source)]

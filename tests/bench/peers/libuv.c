@@ -156,6 +156,8 @@ int main(int argc, char **argv)
 		} else {
 			uv_tcp_init(loop, &server.tcp);
 			r = uv_tcp_bind(&server.tcp, (struct sockaddr *)&address, 0);
+			/* Those accepted from it have it, too. */
+			(void)uv_tcp_nodelay(&server.tcp, 1);
 		}
 		if (r == 0)
 			r = uv_listen(&server.stream, SOMAXCONN, on_connection);

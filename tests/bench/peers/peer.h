@@ -7,6 +7,7 @@
  */
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,9 @@ static inline int peer_open(const char *text, int type)
 		peer_die("socket");
 	if ((type & SOCK_STREAM) == SOCK_STREAM)
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* Those accepted from it have it, too. */
+	if ((type & SOCK_STREAM) == SOCK_STREAM && address.ss_family == AF_INET)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&address, length) < 0)
 		peer_die("bind");
 	if ((type & SOCK_STREAM) == SOCK_STREAM && listen(fd, SOMAXCONN) < 0)

@@ -34,8 +34,9 @@ def main():
     is_path = address.startswith("/")
     endpoint = socket.socket(socket.AF_UNIX if is_path else socket.AF_INET,
                              socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM)
-    if kind == "stream":
+    if kind == "stream" and not is_path:
         endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # of those accepted from it, too
     endpoint.bind(address if is_path else ("127.0.0.1", int(address)))
     threading.stack_size(256 << 10)
     (serve_datagrams if kind == "datagram" else serve_streams)(endpoint)

@@ -4,16 +4,29 @@
 package main
 
 import (
+	"encoding/binary"
 	"log"
 	"net"
 	"os"
 	"strings"
 )
 
-func upper(bytes []byte) {
-	for i, c := range bytes {
+const ones = 0x0101010101010101
+
+// Eight bytes at a time and without a branch. One that depends on the text is predicted where all of it is
+// letters, or none of it, as in Greek, and not at the ends of English words: a tenth of the rate.
+func upper(text []byte) {
+	for len(text) >= 8 {
+		word := binary.LittleEndian.Uint64(text)
+		low := word & (0x7f * ones)
+		fromA, afterZ := low+(0x80-'a')*ones, low+(0x7f-'z')*ones
+		lower := ^word & (fromA ^ afterZ) & (0x80 * ones)
+		binary.LittleEndian.PutUint64(text, word-lower>>2)
+		text = text[8:]
+	}
+	for i, c := range text {
 		if c-'a' < 26 {
-			bytes[i] = c - 32
+			text[i] = c - 32
 		}
 	}
 }
