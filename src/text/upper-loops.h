@@ -515,8 +515,10 @@ static NOINLINE unsigned char *run_long(struct text t)
 
 static size_t map(const unsigned char *in, size_t length, unsigned char *out)
 {
-	struct text t = run_ascii_edge((struct text){in, in, in + length, out});
+	struct text t = {in, in, in + length, out};
 
+	if (length > BLOCK)
+		t = run_ascii_edge(t);
 	if (t.in < t.end && t.end - t.in <= LONG)
 		t = run_script(t);
 	return (size_t)((t.in < t.end ? run_long(t) : t.out) - out);

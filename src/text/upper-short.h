@@ -8,9 +8,9 @@
  *      bytes    'H'  'i'  '{'       the top bit of b + 31 says b >= 'a', of b + 5 that b > 'z':
  *      top      ..   1.   11        where the first is set and the second is not, 0x20 is taken off
  *
- * So many bytes at a time as fit into a plain register, or a vector that every processor has. The
- * last ones overlap what went before: they are mapped from the text, so twice does no harm. Not its
- * job: everything else (upper-version.h).
+ * So many bytes at a time as fit into a plain register, or a vector that every processor has: one
+ * at the beginning and one at the end of the text, or two at each. They may overlap: all are loaded
+ * before any is stored, so twice does no harm. Not its job: everything else (upper-version.h).
  */
 
 #include <stdbool.h>
@@ -36,21 +36,40 @@ static inline bool upper_short_is_ascii(uint64_t bytes)
 	return !(bytes & UPPER_SHORT_EACH(0x80));
 }
 
+static inline upper_short_pair upper_short_load(const char *in)
+{
+	upper_short_pair bytes;
+
+	memcpy(&bytes, in, sizeof(bytes));
+	return bytes;
+}
+
+static inline void upper_short_store(char *out, upper_short_pair bytes)
+{
+	bytes = UPPER_SHORT_MAP(bytes);
+	memcpy(out, &bytes, sizeof(bytes));
+}
+
 /* From 16 bytes on. */
 static inline bool upper_short_pairs(const char *in, size_t length, char *out)
 {
-	upper_short_pair bytes, all = {0};
+	const size_t size = sizeof(upper_short_pair), last = length - size;
+	upper_short_pair a = upper_short_load(in), d = upper_short_load(in + last), all = a | d;
 
-	for (size_t i = 0; i < length; i += sizeof(bytes)) {
-		size_t at = i + sizeof(bytes) <= length ? i : length - sizeof(bytes);
+	if (length > 2 * size) {
+		upper_short_pair b = upper_short_load(in + size);
+		upper_short_pair c = upper_short_load(in + last - size);
 
-		memcpy(&bytes, in + at, sizeof(bytes));
-		all |= bytes;
+		all |= b | c;
 		if (!upper_short_is_ascii(all[0] | all[1]))
 			return false;
-		bytes = UPPER_SHORT_MAP(bytes);
-		memcpy(out + at, &bytes, sizeof(bytes));
+		upper_short_store(out + size, b);
+		upper_short_store(out + last - size, c);
+	} else if (!upper_short_is_ascii(all[0] | all[1])) {
+		return false;
 	}
+	upper_short_store(out, a);
+	upper_short_store(out + last, d);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "text/upper.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "text/upper-character.h"
@@ -38,13 +39,24 @@ static size_t feed_pending(struct upper *upper, const unsigned char *in, size_t 
 	return taken - 1;
 }
 
+/* Leads from these on want more than so many bytes, themselves counted. */
+static const unsigned char unfinished_from[] = {0, 0xc0, 0xe0, 0xf0};
+
+/* Whether the last three bytes may begin a sequence that isn't all there. One branch that is
+ * guessed well comes of it, in place of one for each way a text may end. */
+static bool may_be_unfinished(const unsigned char *end)
+{
+	return (end[-1] >= unfinished_from[1]) | (end[-2] >= unfinished_from[2]) |
+	       (end[-3] >= unfinished_from[3]);
+}
+
 /* How many bytes at the end of in are the beginning of a sequence that isn't all there. */
 static size_t unfinished(const unsigned char *in, size_t length)
 {
-	/* With so many bytes nothing is missing behind leads below these. */
-	static const unsigned char whole_below[] = {0, 0x80, 0xe0, 0xf0};
 	size_t missing;
 
+	if (length >= 3 && !may_be_unfinished(in + length))
+		return 0;
 	for (size_t tail = 1; tail <= sizeof(((struct upper *)0)->pending) && tail <= length;
 	     tail++) {
 		unsigned char byte = in[length - tail];
@@ -52,7 +64,7 @@ static size_t unfinished(const unsigned char *in, size_t length)
 		if (byte < 0x80)
 			return 0;
 		if (byte >= 0xc0) {
-			if (byte < whole_below[tail])
+			if (byte < unfinished_from[tail])
 				return 0;
 			(void)upper_find_sequence(in + length - tail, tail, &missing);
 			return missing > 0 ? tail : 0;
