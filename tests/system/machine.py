@@ -81,18 +81,19 @@ class MachineTest(support.SystemTest):
         super().setUp()
         self.addCleanup(self.stop_everything)
 
-    def configure(self, unit, *lines):
+    def configure(self, unit, *lines, user=None):
         """Settings for a unit, as "systemctl edit --runtime" makes them, until the test ends or what is
-        returned is called."""
-        directory = f"/run/systemd/system/{unit}.d"
+        returned is called. A user's are for the units of every user, whose manager alone is told."""
+        directory = f"/run/systemd/{'user' if user else 'system'}/{unit}.d"
+        reload = ["systemctl", *(["--user"] if user else []), "daemon-reload"]
         os.makedirs(directory, exist_ok=True)
         with open(directory + "/test.conf", "w") as drop_in:
             drop_in.write("\n".join(lines) + "\n")
-        run("systemctl", "daemon-reload")
+        run(*reload, user=user)
 
         def end():
             shutil.rmtree(directory, ignore_errors=True)
-            run("systemctl", "daemon-reload")
+            run(*reload, user=user)
         self.addCleanup(end)
         return end
 
