@@ -2,7 +2,6 @@
 """What the journal gets to hear: messages with their fields, each explained, and none by default."""
 
 import json
-import os
 import re
 import socket
 
@@ -39,21 +38,8 @@ def messages(*matches):
 
 class Log(machine.MachineTest):
 
-    def configure(self, service, *lines):
-        """A drop-in for the test's time."""
-        folder = f"/run/systemd/system/{service}.d"
-        os.makedirs(folder, exist_ok=True)
-        with open(folder + "/test.conf", "w") as file:
-            file.write("\n".join(("[Service]",) + lines) + "\n")
-        run("systemctl", "daemon-reload")
-
-        def remove():
-            os.remove(folder + "/test.conf")
-            run("systemctl", "daemon-reload")
-        self.addCleanup(remove)
-
     def set_options(self, service, *options):
-        self.configure(service, "ExecStart=", "ExecStart=/usr/sbin/uppercased " + " ".join(options))
+        self.configure(service, "[Service]", "ExecStart=", "ExecStart=/usr/sbin/uppercased " + " ".join(options))
 
     def converse(self):
         """One connection. Returns its client's port."""
@@ -134,8 +120,8 @@ class Log(machine.MachineTest):
         kept = [path.partition(":")[0] for path in paths if "journal" not in path]
         self.assertEqual(len(kept) + 1, len(paths))
         # Newer versions of systemd bind it by themselves; older ones do not know the setting.
-        self.configure(TCP, "BindReadOnlyPaths=", "BindReadOnlyPaths=" + " ".join(kept), "BindLogSockets=no",
-                       "ExecStart=", "ExecStart=/usr/sbin/uppercased --log-level=info")
+        self.configure(TCP, "[Service]", "BindReadOnlyPaths=", "BindReadOnlyPaths=" + " ".join(kept),
+                       "BindLogSockets=no", "ExecStart=", "ExecStart=/usr/sbin/uppercased --log-level=info")
         run("systemctl", "start", "uppercase-tcp.socket")
         port = self.converse()
 
@@ -159,12 +145,7 @@ class Log(machine.MachineTest):
 
     def test_what_a_stranger_calls_himself(self):
         """An AF_UNIX client's name with a newline in it begins no line and no field."""
-        os.makedirs("/run/systemd/system/uppercase-tcp.socket.d", exist_ok=True)
-        path = "/run/systemd/system/uppercase-tcp.socket.d/test.conf"
-        with open(path, "w") as file:
-            file.write("[Socket]\nListenStream=/run/test.socket\n")
-        self.addCleanup(run, "systemctl", "daemon-reload")
-        self.addCleanup(os.remove, path)
+        self.configure("uppercase-tcp.socket", "[Socket]", "ListenStream=/run/test.socket")
         self.set_options(TCP, "--log-level=info")
         run("systemctl", "start", "uppercase-tcp.socket")
         with socket.socket(socket.AF_UNIX) as client:
