@@ -136,7 +136,7 @@ class Flood(support.SystemTest):
             self.skipTest("this machine is too slow for a flood")
         self.assertLessEqual(answered, allowed)
         self.assertGreaterEqual(answered, RATE)
-        if not os.environ.get("TEST_MEMORY_IS_SHADOWED"):
+        if not support.MEMORY_IS_SHADOWED:
             # Pages that it reads into are touched when there is much to read; but nobody is remembered.
             self.assertLess(memory[1] - memory[0], 16 * SOURCES // 2)
 
