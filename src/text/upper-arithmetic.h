@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * upper-arithmetic: a block of text mapped by comparing and adding, with the vectors of GNU C,
- * which every processor has or the compiler makes of what it has. Included once by a version's
- * file, which defines BLOCK, the bytes in a vector, the type vector of so many unsigned char,
- * bytes() (one with that byte throughout), find_bits() (which bytes are 0xff, as bits), and
- * shift_later() and shift_earlier(), by n bytes in the text's order, with zeros behind them.
- *
- * Cased letters come in ranges that change alike, most of them by ± 0x20 or, where capital and
- * small letters alternate, the odd one by -1. Trails of D1, for example:
- *
- *     here      80..8f        90..9f        a0..bf
- *     add       + 0x20        - 0x10        none here: foreign
- *     lead      d1 -> d0      d1 -> d0
+ * upper-arithmetic: what the versions without masks share. Vectors of GNU C, which every processor
+ * has or the compiler makes of what it has; a block and its neighbours; what a loop knows; and the
+ * letters that both map by comparing and adding. Included once by a version's file, which defines
+ * BLOCK, the bytes in a vector, the type vector of so many unsigned char, bytes() (one with that
+ * byte throughout), and shift_later() and shift_earlier(), by n bytes in the text's order, with
+ * zeros behind them.
  *
  * Comparisons are of signed bytes: trails (0x80 to 0xbf) are the least, -128 to -65; then come
  * leads, then ASCII. So "below 0xa0" says trail and range at once.
@@ -127,27 +121,6 @@ INLINE vector map_ascii(vector v)
 	return v - (is_in(v, 'a', 'z') & bytes(0x20));
 }
 
-/*
- * U+00DF to U+017F: sharp s becomes SS; c3 a0 and on change by 0x20; of those with c4 and c5 the
- * odd ones change by 1, or in two parts the even ones.
- */
-INLINE vector find_latin_change(const struct window *w)
-{
-	vector here = w->here, c3 = is(w->before, 0xc3), c4_c5 = is(w->before & bytes(0xfe), 0xc4);
-	vector even = is_above(here, 0xb8) | (is(w->before, 0xc5) & is_below(here, 0x89));
-	vector by_20 = is_above(here, 0x9f) & bytes(0x20);
-	vector to_s = is(here, 0x9f) & bytes(0x9f - 'S');
-
-	return (c3 & (by_20 | to_s)) | (c4_c5 & (here ^ even) & bytes(1));
-}
-
-INLINE vector map_latin(vector out, const struct window *w, vector trail)
-{
-	vector sharp_s = is(w->here, 0xc3) & is(w->next, 0x9f);
-
-	return out - (trail & find_latin_change(w)) - (sharp_s & bytes(0xc3 - 'S'));
-}
-
 /* The trail of a dotless i, which map_latin() took for an odd one; its lead is dropped. */
 INLINE vector map_dotless_i(vector out, const struct window *w)
 {
@@ -162,53 +135,9 @@ INLINE vector map_vietnamese(vector out, const struct window *w, vector trail)
 	return out - ((c6 | e1) & bytes(1));
 }
 
-INLINE vector map_greek(vector out, const struct window *w, vector trail)
-{
-	vector here = w->here, ce = trail & is(w->before, 0xce);
-	vector cf = is(w->before, 0xcf) & is_below(here, 0x8f);
-	vector accented = is_in(here, 0xac, 0xaf) & (bytes(0x25) - is(here, 0xac));
-	vector final_or_accented = is(here, 0x82) | is_above(here, 0x8c);
-
-	out -= ce & ((is_above(here, 0xb0) & bytes(0x20)) | accented);
-	out += cf & ((is_below(here, 0x8c) & bytes(0x20)) - final_or_accented);
-	return out + (is(here, 0xcf) & is_below(w->next, 0x8f));
-}
-
-INLINE vector map_cyrillic(vector out, const struct window *w, vector trail)
-{
-	vector here = w->here;
-	vector d0 = trail & is(w->before, 0xd0) & is_above(here, 0xaf);
-	vector d1 = is(w->before, 0xd1) & is_below(here, 0xa0);
-
-	out -= d0 & bytes(0x20);
-	out += d1 & (bytes(0xf0) + (is_below(here, 0x90) & bytes(0x30)));
-	return out + (is(here, 0xd1) & is_below(w->next, 0xa0));
-}
-
 INLINE vector map_more_cyrillic(vector out, const struct window *w, vector trail)
 {
 	vector d2 = trail & is(w->before & bytes(0xfe), 0xd2) & is_above(w->here, 0x8f);
 
 	return out - (d2 & w->here & bytes(1));
-}
-
-INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *ret_dropped)
-{
-	vector out = map_ascii(w->here), trail = is_below(w->here, 0xc0);
-
-	if (scripts & LATIN_1_A)
-		out = map_latin(out, w, trail);
-	if (scripts & DOTLESS_I) {
-		out = map_dotless_i(out, w);
-		*ret_dropped = find_bits(is(w->here, 0xc4) & is(w->next, 0xb1));
-	}
-	if (scripts & C6_E1)
-		out = map_vietnamese(out, w, trail);
-	if (scripts & CE_CF)
-		out = map_greek(out, w, trail);
-	if (scripts & D0_D1)
-		out = map_cyrillic(out, w, trail);
-	if (scripts & D2_D3)
-		out = map_more_cyrillic(out, w, trail);
-	return out;
 }

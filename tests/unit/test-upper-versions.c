@@ -180,6 +180,40 @@ START_TEST(test_short_texts)
 }
 END_TEST
 
+/* A letter that each loop knows, or its script has, and only the loop over all knows them all. */
+static const char *const fillers[] = {
+	"b",      "\u4e2d", "\u00e9y", "\u0142", "\u0131y", "\u1ebf",
+	"\u01b0", "\u03c9", "\u0444",  "\u00df", "\u0491",  "\U0001f600",
+};
+#define FILLERS (sizeof(fillers) / sizeof(*fillers))
+
+static void add_filler(const char *filler, size_t least)
+{
+	for (size_t until = length + least; length < until;)
+		add_bytes(filler, strlen(filler));
+}
+
+/* Every character that changes, and its neighbours, amid texts that some loop is at home in. */
+START_TEST(test_every_stranger)
+{
+	for (uint32_t c = 0x80; c < 0x1ea00; c++) {
+		if (c == 0x3000)
+			c = 0xa600;
+		if (c == 0xac00)
+			c = 0xfb00;
+		if (c > 0x10000)
+			c += 30;
+		length = 0;
+		for (size_t i = 0; i < FILLERS; i++) {
+			add_filler(fillers[i], 128 + c % 64);
+			add_character(c);
+		}
+		add_filler("b", 400);
+		check(_i);
+	}
+}
+END_TEST
+
 /* Every short malformed sequence of these bytes, at every place of a block. */
 START_TEST(test_malformed)
 {
@@ -187,19 +221,17 @@ START_TEST(test_malformed)
 		'a',  0x80, 0x8f, 0x9f, 0xa1, 0xb1, 0xba, 0xbf, 0xc1, 0xc3, 0xc4, 0xc5,
 		0xce, 0xcf, 0xd0, 0xd1, 0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf4, 0xf8, 0xff,
 	};
-	static const char *const before[] = {"b", "\u044f", "\u03c9"};
-	static const char *const after[] = {"", "\u00e9y", "\u0449\u0461", "\u03c8\u03ce"};
 	uint32_t count = sizeof(bytes);
 
 	for (uint32_t i = 0; i < count * count * count; i++) {
 		length = 0;
-		for (uint32_t n = i % 67; n > 0; n--)
-			add_bytes(before[i / 5 % 3], strlen(before[i / 5 % 3]));
+		/* Primes, so that all meet. */
+		add_filler(fillers[i % 197 % FILLERS], i % 199);
 		add_bytes(&bytes[i % count], 1);
 		add_bytes(&bytes[i / count % count], 1);
 		add_bytes(&bytes[i / count / count], 1);
-		for (size_t n = 0; n < 40; n++)
-			add_bytes(after[i / 7 % 4], strlen(after[i / 7 % 4]));
+		if (i % 5) /* not always at the end */
+			add_filler(fillers[i % 193 % FILLERS], 120);
 		check(_i);
 		if (i % 8 == 0)
 			check_in_pieces(_i, 1 + i % 61);
@@ -301,6 +333,7 @@ int main(void)
 		UNIT_LOOP("every character", test_every_code_point, 0, supported_count),
 		UNIT_LOOP("every character", test_every_place, 0, supported_count),
 		UNIT_LOOP("every character", test_short_texts, 0, supported_count),
+		UNIT_LOOP("every character", test_every_stranger, 0, supported_count),
 		UNIT_LOOP("malformed", test_malformed, 0, supported_count),
 		UNIT_LOOP("random", test_random_text, 0, supported_count),
 		UNIT_LOOP("random", test_long_text, 0, supported_count),
