@@ -742,17 +742,20 @@ static bool is_epoll(int fd)
 /* One in which another one hangs, libsystemd's, is a loop's own (epoll(7), proc_pid_fdinfo(5)). */
 static bool is_loop(int fd)
 {
-	char path[64], line[256];
+	char path[64], text[4096], *next = text;
 	bool found = false;
-	FILE *info;
-	int waited;
+	int waited, info;
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	info = fopen(path, "re");
-	while (info && !found && fgets(line, sizeof(line), info))
-		found = sscanf(line, "tfd: %d", &waited) == 1 && is_epoll(waited);
-	if (info)
-		(void)fclose(info);
+	/* In a signal handler: no streams, which allocate. */
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	n = info < 0 ? 0 : read(info, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	while (!found && (next = strstr(next, "tfd:")))
+		found = sscanf(next++, "tfd: %d", &waited) == 1 && is_epoll(waited);
+	if (info >= 0)
+		(void)close(info);
 	return found;
 }
 
