@@ -79,33 +79,58 @@ static void leave_source(struct admission *admission, uint64_t source)
 	free(found);
 }
 
+/* Only where there is one: who is refused takes none from others, not even for an instant. */
+static int take_place(struct admission *admission)
+{
+	size_t open = atomic_load(&admission->open);
+
+	do
+		if (open >= admission->maximum)
+			return -EUSERS;
+	while (!atomic_compare_exchange_weak(&admission->open, &open, open + 1));
+	return 0;
+}
+
+static int take_place_of_source(struct admission *admission, uint64_t source)
+{
+	int r;
+
+	if (atomic_load(&admission->open) >= admission->maximum)
+		return -EUSERS;
+	r = enter_source(admission, source);
+	if (r < 0)
+		return r;
+	r = take_place(admission);
+	if (r < 0)
+		leave_source(admission, source);
+	return r;
+}
+
 int admission_enter(struct admission *admission, const struct address *peer, uint64_t *ret_place)
 {
-	uint64_t place = ADMISSION_NO_SOURCE;
-	int r = 0;
+	uint64_t source = ADMISSION_NO_SOURCE;
+	int r;
 
-	/* Taken first and given back where it was one too many: exact without a lock. */
-	if (atomic_fetch_add(&admission->open, 1) >= admission->maximum)
-		r = -EUSERS;
-	if (r >= 0 && peer && admission->maximum_per_source != ADMISSION_ANY &&
-	    address_get_source(peer, &place)) {
+	if (peer && admission->maximum_per_source != ADMISSION_ANY &&
+	    address_get_source(peer, &source)) {
 		(void)pthread_mutex_lock(&admission->lock);
-		r = enter_source(admission, place);
+		r = take_place_of_source(admission, source);
 		(void)pthread_mutex_unlock(&admission->lock);
+	} else {
+		r = take_place(admission);
 	}
-	if (r < 0)
-		atomic_fetch_sub(&admission->open, 1);
-	else
-		*ret_place = place;
+	if (r >= 0)
+		*ret_place = source;
 	return r;
 }
 
 void admission_leave(struct admission *admission, uint64_t place)
 {
-	if (place != ADMISSION_NO_SOURCE) {
-		(void)pthread_mutex_lock(&admission->lock);
-		leave_source(admission, place);
-		(void)pthread_mutex_unlock(&admission->lock);
-	}
+	/* First: who is admitted in its source's stead finds room. */
 	atomic_fetch_sub(&admission->open, 1);
+	if (place == ADMISSION_NO_SOURCE)
+		return;
+	(void)pthread_mutex_lock(&admission->lock);
+	leave_source(admission, place);
+	(void)pthread_mutex_unlock(&admission->lock);
 }

@@ -2,6 +2,8 @@
 
 /* Tests of server/admission.h. */
 
+#include <pthread.h>
+
 #include "server/admission.h"
 #include "unit.h"
 #include "util/error.h"
@@ -102,12 +104,92 @@ START_TEST(forgets_sources_without_connections)
 }
 END_TEST
 
+#define THREADS 4
+#define ROUNDS  100000
+
+static struct admission shared;
+static atomic_size_t inside;
+
+struct visitor {
+	pthread_t thread;
+	const char *from;
+	size_t most, refused;
+};
+
+/* Comes and goes. */
+static void *visit(void *userdata)
+{
+	struct visitor *visitor = userdata;
+	struct address address = peer(visitor->from);
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		uint64_t place;
+		size_t now;
+
+		if (admission_enter(&shared, &address, &place) < 0) {
+			visitor->refused++;
+			continue;
+		}
+		now = atomic_fetch_add(&inside, 1) + 1;
+		visitor->most = now > visitor->most ? now : visitor->most;
+		atomic_fetch_sub(&inside, 1);
+		admission_leave(&shared, place);
+	}
+	return NULL;
+}
+
+static void visit_all(struct visitor visitors[static THREADS])
+{
+	for (unsigned i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&visitors[i].thread, NULL, visit, &visitors[i]), 0);
+	for (unsigned i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_join(visitors[i].thread, NULL), 0);
+	ck_assert_uint_eq(atomic_load(&shared.open), 0);
+	ck_assert_ptr_null(shared.sources);
+	admission_free(&shared);
+}
+
+/* From several threads never one more than there may be, with and without a limit by source (_i).
+ */
+START_TEST(threads_get_no_place_too_many)
+{
+	struct visitor visitors[THREADS] = {{.from = "192.0.2.1:1000"},
+					    {.from = "192.0.2.2:1000"},
+					    {.from = "192.0.2.3:1000"},
+					    {.from = "192.0.2.4:1000"}};
+
+	admission_init(&shared, THREADS - 1, _i ? 1 : ADMISSION_ANY);
+	visit_all(visitors);
+	for (unsigned i = 0; i < THREADS; i++)
+		ck_assert_uint_le(visitors[i].most, THREADS - 1);
+}
+END_TEST
+
+/* Nor is anybody refused for whom there is one: who is over the limit of their source takes no
+ * place from another, not even for an instant. */
+START_TEST(threads_get_every_place)
+{
+	struct visitor visitors[THREADS] = {{.from = "192.0.2.1:1000"},
+					    {.from = "192.0.2.1:1001"},
+					    {.from = "192.0.2.1:1002"},
+					    {.from = "192.0.2.2:1000"}};
+
+	admission_init(&shared, 2, 1);
+	visit_all(visitors);
+	for (unsigned i = 0; i < THREADS; i++)
+		ck_assert_uint_le(visitors[i].most, 2);
+	ck_assert_uint_eq(visitors[THREADS - 1].refused, 0);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_row rows[] = {
 		UNIT_ONCE("admission_enter", admits_exactly_the_maximum),
 		UNIT_ONCE("admission_enter", counts_by_source),
 		UNIT_ONCE("admission_enter", has_no_source_for_other_families),
+		UNIT_LOOP("admission_enter", threads_get_no_place_too_many, 0, 2),
+		UNIT_ONCE("admission_enter", threads_get_every_place),
 		UNIT_ONCE("admission_leave", forgets_sources_without_connections),
 		{0},
 	};
