@@ -57,6 +57,12 @@ static void mark(const struct connection *connection, enum ledger_mark where)
 		ledger_set(&connection->context->store->ledger, connection->slot, where);
 }
 
+void connection_share(struct connection *connection, uint32_t slot)
+{
+	connection->slot = slot & ((1U << LEDGER_SLOT_BITS) - 1);
+	connection->is_shared = true;
+}
+
 static void mark_rest(const struct connection *connection)
 {
 	if (connection->slot > 0 && connection_is_at_rest(connection))
@@ -84,6 +90,7 @@ void connection_let_go(struct connection *connection)
 {
 	loop_remove(connection->context->loop, connection->fd);
 	tell(connection, CONNECTION_END_HANDED_OVER);
+	connection->slot = 0;
 	release(connection);
 }
 

@@ -74,6 +74,10 @@ int connection_begin(struct connection_context *context, int fd, const struct ad
 int connection_resume(struct connection *connection, const struct exchange *exchange,
 		      struct unsent *unsent, enum connection_state state, bool input_ended);
 
+/* It is in the store, at this slot of its ledger (0: of no ledger): somebody else has the same
+ * socket. */
+void connection_share(struct connection *connection, uint32_t slot);
+
 /* True if it is in the middle of nothing: all that was read is answered, and all of that is sent.
  */
 bool connection_is_at_rest(const struct connection *connection);

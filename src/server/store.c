@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/connection.h"
-#include "server/stored.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -209,10 +207,10 @@ void store_settle(struct store *store)
 
 /* ─── what the next one will find ─── */
 
-static bool has_turn(struct store *store, const struct connection_context *context)
+static bool has_turn(struct store *store, size_t open, uint64_t now)
 {
-	uint64_t period = context->loop->now / STORE_PERIOD_USEC, last = store->period;
-	uint64_t cost = 60 + atomic_load(&context->admission->open) * 3 / 10;
+	uint64_t period = now / STORE_PERIOD_USEC, last = store->period;
+	uint64_t cost = 60 + open * 3 / 10;
 
 	if (period > last && atomic_compare_exchange_strong(&store->period, &last, period)) {
 		uint64_t budget = store->budget + BUDGET_STEP;
@@ -230,28 +228,26 @@ static void give_way(struct store *store)
 	store->spent = BUDGET_MAX;
 }
 
-int store_keep(struct store *store, struct connection *connection)
+int store_keep(struct store *store, int fd, bool is_at_rest, size_t open, uint64_t now)
 {
 	uint32_t slot;
 	int r;
 
-	if (!has_turn(store, connection->context))
+	if (!has_turn(store, open, now))
 		return -EAGAIN;
 	slot = ledger_enter(&store->ledger);
 	if (slot == 0)
 		return 0;
-	if (!connection_is_at_rest(connection))
+	if (!is_at_rest)
 		ledger_set(&store->ledger, slot, LEDGER_BUSY);
-	r = notify_send(store->notify, NOTIFY_OFFER, connection->fd,
-			"FDSTORE=1\nFDNAME=" KEPT "%" PRIu32, slot);
+	r = notify_send(store->notify, NOTIFY_OFFER, fd, "FDSTORE=1\nFDNAME=" KEPT "%" PRIu32,
+			slot);
 	if (r < 0) {
 		give_way(store);
 		ledger_set(&store->ledger, slot, LEDGER_FREE);
 		return r;
 	}
-	connection->slot = slot & ((1U << LEDGER_SLOT_BITS) - 1);
-	connection->is_shared = true;
-	return 0;
+	return (int)slot;
 }
 
 void store_leave(struct store *store, uint32_t slot)
@@ -269,37 +265,29 @@ static int put(struct store *store, const char *prefix, unsigned number, int fd)
 }
 
 /* It is there already; what it is in the middle of is not. */
-static int put_kept(struct store *store, struct connection *connection, int state)
+static int put_kept(struct store *store, uint32_t slot, int state)
 {
-	int r = 0;
+	int r;
 
-	if (state >= 0)
-		r = notify_send(store->notify, NOTIFY_INSIST, state,
-				"FDSTORE=1\nFDNAME=" STATE "%u", connection->slot);
-	if (r < 0)
-		return r;
-	if (state >= 0)
-		ledger_set(&store->ledger, connection->slot, LEDGER_STATED);
-	connection->slot = 0;
-	return 0;
+	if (state < 0)
+		return 0;
+	r = notify_send(store->notify, NOTIFY_INSIST, state, "FDSTORE=1\nFDNAME=" STATE "%" PRIu32,
+			slot);
+	if (r >= 0)
+		ledger_set(&store->ledger, slot, LEDGER_STATED);
+	return r;
 }
 
-int store_put(struct store *store, struct connection *connection)
+int store_put(struct store *store, int fd, uint32_t slot, int state)
 {
 	static atomic_uint last_number;
 	unsigned number = atomic_fetch_add(&last_number, 1) + 1;
-	_cleanup_close_ int state = -1;
 	int r;
 
-	if (!connection_is_at_rest(connection)) {
-		state = stored_write(connection);
-		if (state < 0)
-			return state;
-	}
-	if (connection->slot > 0)
-		return put_kept(store, connection, state);
+	if (slot > 0)
+		return put_kept(store, slot, state);
 	if (state < 0)
-		return put(store, IDLE, number, connection->fd);
+		return put(store, IDLE, number, fd);
 	r = put(store, STATE, number, state);
-	return r < 0 ? r : put(store, BUSY, number, connection->fd);
+	return r < 0 ? r : put(store, BUSY, number, fd);
 }

@@ -20,14 +20,12 @@
  * The latter stay in the store from one process to the next. They are shut down when they are
  * closed, so that the peer sees the end though the store still has a copy. It is asked to drop
  * that, and would by itself, as it hangs up (FDPOLL= of sd_notify(3)), but not while more messages
- * come. Not its job: when, and what is in a state.
+ * come. Not its job: what a connection is, when it is stored, and what is in a state.
  */
 
 #include "activation/endpoints.h"
 #include "server/ledger.h"
 #include "server/notify.h"
-
-struct connection;
 
 struct store {
 	struct notify *notify;
@@ -64,15 +62,19 @@ void store_forget(struct store *store, const char *name);
 /* All have been asked for: what was stored and is nowhere any more makes room. */
 void store_settle(struct store *store);
 
-/* Stores a connection that is served (store->always). Returns 0; -EAGAIN: the manager has no time
- * now, try again a period later; or another negative errno: it goes on without. */
-int store_keep(struct store *store, struct connection *connection);
+/* Stores the connection fd, which is served (store->always), one of so many that are open; now is
+ * in microseconds of the loop's clock. Returns its slot, in which its owner marks where it stands
+ * from here on; 0: none is free, it goes on without; -EAGAIN: the manager has no time now, try
+ * again a period later; or another negative errno: it goes on without. */
+int store_keep(struct store *store, int fd, bool is_at_rest, size_t open, uint64_t now);
 
 /* The connection of this slot, which is shut down, is closed. */
 void store_leave(struct store *store, uint32_t slot);
 
 #define STORE_PERIOD_USEC UINT64_C(100000)
 
-/* Puts a connection into the store. It is still open here, and must do nothing from now on.
- * Returns 0, -ENOTCONN (there is no service manager), or a negative errno. */
-int store_put(struct store *store, struct connection *connection);
+/* Puts the connection fd into the store, or leaves it where it is (its slot; 0: it has none), and
+ * its state (-1: in the middle of nothing) beside it. It is still open here, and must do nothing
+ * from now on: its slot is the next process'. Returns 0, -ENOTCONN (there is no service manager),
+ * or a negative errno. */
+int store_put(struct store *store, int fd, uint32_t slot, int state);

@@ -9,6 +9,7 @@
 #include "server/connection.h"
 #include "server/store.h"
 #include "server/stored.h"
+#include "util/cleanup.h"
 #include "util/error.h"
 #include "util/parse.h"
 
@@ -126,11 +127,19 @@ static void refuse(struct streams *streams, const struct address *peer, enum ref
 /* If the manager has no time for it now, the next sweep tries again. */
 static void keep(struct streams *streams, struct connection *connection)
 {
-	struct store *store = streams->context.store;
+	struct connection_context *context = &streams->context;
+	struct store *store = context->store;
+	int slot;
 
-	if (store && store->always && connection->slot == 0 &&
-	    connection->state != CONNECTION_LINGERING && store_keep(store, connection) == -EAGAIN)
-		connection_context_expect(&streams->context, STORE_PERIOD_USEC);
+	if (!store || !store->always || connection->slot > 0 ||
+	    connection->state == CONNECTION_LINGERING)
+		return;
+	slot = store_keep(store, connection->fd, connection_is_at_rest(connection),
+			  atomic_load(&context->admission->open), context->loop->now);
+	if (slot > 0)
+		connection_share(connection, (uint32_t)slot);
+	else if (slot == -EAGAIN)
+		connection_context_expect(context, STORE_PERIOD_USEC);
 }
 
 static void admit(struct streams *streams, int fd, const struct address *peer)
@@ -251,7 +260,7 @@ int streams_restore(struct streams *streams, const struct store_entry *entry)
 			ledger_set(&store->ledger, entry->slot, LEDGER_FREE);
 		return r;
 	}
-	connection->slot = entry->slot & ((1U << LEDGER_SLOT_BITS) - 1);
+	connection_share(connection, entry->slot);
 	if (entry->state >= 0)
 		r = stored_read(connection, entry->state);
 	if (r >= 0)
@@ -265,6 +274,18 @@ int streams_restore(struct streams *streams, const struct store_entry *entry)
 	return r;
 }
 
+static int hand_over(struct store *store, const struct connection *connection)
+{
+	_cleanup_close_ int state = -1;
+
+	if (!connection_is_at_rest(connection)) {
+		state = stored_write(connection);
+		if (state < 0)
+			return state;
+	}
+	return store_put(store, connection->fd, connection->slot, state);
+}
+
 /* Backwards: one that leaves is replaced by the last, which was looked at already. */
 void streams_hand_over(struct streams *streams)
 {
@@ -273,7 +294,7 @@ void streams_hand_over(struct streams *streams)
 	for (size_t i = context->connections.count; i-- > 0;) {
 		struct connection *connection = connection_at(context, i);
 
-		if (store_put(context->store, connection) >= 0)
+		if (hand_over(context->store, connection) >= 0)
 			connection_let_go(connection);
 	}
 }

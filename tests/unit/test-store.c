@@ -121,7 +121,8 @@ START_TEST(keeps_them_where_nobody_stores)
 	(void)unsetenv("NOTIFY_SOCKET");
 	open_store(_i, NULL);
 	rig_connect(&rig, &client, 0);
-	ck_assert_int_eq(store_put(&store, connection_at(&rig.streams.context, 0)), -ENOTCONN);
+	ck_assert_int_eq(store_put(&store, connection_at(&rig.streams.context, 0)->fd, 0, -1),
+			 -ENOTCONN);
 	streams_hand_over(&rig.streams);
 	client_send(&client, "still", 5);
 	RIG_UNTIL(&rig, client_has(&client, "STILL"));
