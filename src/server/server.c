@@ -3,15 +3,12 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 
-#include "net/socket.h"
+#include "server/crew.h"
 #include "server/store.h"
 #include "server/voice.h"
 #include "server/watchdog.h"
-#include "server/worker.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/parse.h"
@@ -24,12 +21,7 @@
 struct server {
 	const struct server_options *options;
 	struct endpoints *endpoints;
-	struct worker_options common;
-	struct admission admission;
-	struct unsent_limit unsent_limit;
-	struct rate *rate;      /* owned; NULL: no limit */
-	struct worker *workers; /* owned; the first is the main thread's */
-	unsigned count;
+	struct crew crew;
 	struct notify notify;
 	struct store store;
 	struct voice voice;
@@ -37,7 +29,6 @@ struct server {
 	struct timer idle_timer, drain_timer;
 	uint64_t drain_deadline; /* of the loop's clock */
 
-	bool welcomes;     /* has a welcoming or a datagram socket, not one conversation */
 	bool handing_over; /* draining, into the service manager's store */
 	_Atomic bool draining;
 	_Atomic bool has_news; /* another worker was active since the last status */
@@ -46,7 +37,7 @@ struct server {
 
 static struct loop *main_loop(struct server *server)
 {
-	return &server->workers[0].loop;
+	return crew_main_loop(&server->crew);
 }
 
 static void finish(struct server *server)
@@ -61,9 +52,7 @@ static void sum_status(void *userdata, struct status *ret_sum)
 
 	/* What other workers count from here on is news again. */
 	atomic_store(&server->has_news, false);
-	memset(ret_sum, 0, sizeof(*ret_sum));
-	for (unsigned i = 0; i < server->count; i++)
-		status_add(ret_sum, &server->workers[i].status);
+	crew_sum_status(&server->crew, ret_sum);
 }
 
 static uint64_t count_open(struct server *server)
@@ -109,21 +98,15 @@ static void begin_draining(struct server *server, bool hand_over)
 	voice_stopping(&server->voice);
 	server->drain_deadline = after(main_loop(server)->now, server->options->drain_timeout);
 	drain(server);
-	for (unsigned i = 0; i < server->count; i++)
-		if (hand_over)
-			worker_hand_over(&server->workers[i]);
-		else
-			worker_stop(&server->workers[i]);
+	crew_stop(&server->crew, hand_over);
 }
 
 static void idle_out(void *userdata)
 {
 	struct server *server = userdata;
-	uint64_t now = main_loop(server)->now, last_activity = 0;
+	uint64_t now = main_loop(server)->now;
+	uint64_t last_activity = crew_last_activity(&server->crew);
 
-	for (unsigned i = 0; i < server->count; i++)
-		if (server->workers[i].last_activity > last_activity)
-			last_activity = server->workers[i].last_activity;
 	if (count_open(server) > 0)
 		last_activity = now;
 	/* What waits in a backlog or a socket's buffer starts the next process: nothing is lost. */
@@ -137,26 +120,20 @@ static void idle_out(void *userdata)
 static bool is_alive(void *userdata)
 {
 	struct server *server = userdata;
-	bool all = true;
 
-	for (unsigned i = 0; i < server->count; i++)
-		all &= worker_is_alive(&server->workers[i]);
-	return all;
+	return crew_is_alive(&server->crew);
 }
 
 /* A worker whose loop has failed serves nobody: no good end, but an end. */
 static bool has_failed_worker(struct server *server)
 {
-	for (unsigned i = 0; i < server->count; i++) {
-		int failure = server->workers[i].failure;
+	int failure = crew_failure(&server->crew);
 
-		if (failure == 0)
-			continue;
-		(void)sd_event_exit(main_loop(server)->control, failure);
-		loop_wake_control(main_loop(server));
-		return true;
-	}
-	return false;
+	if (failure == 0)
+		return false;
+	(void)sd_event_exit(main_loop(server)->control, failure);
+	loop_wake_control(main_loop(server));
+	return true;
 }
 
 /* Data came or went somewhere: whatever depends on that. In the main thread. */
@@ -164,11 +141,12 @@ static void take_notice(struct server *server)
 {
 	if (has_failed_worker(server))
 		return;
-	if ((server->draining || !server->welcomes) && count_open(server) == 0)
+	if ((server->draining || !server->crew.welcomes) && count_open(server) == 0)
 		finish(server);
 	/* Limits that other workers met are not looked for in every round. */
-	if (server->count > 1 ||
-	    voice_has_listener(&server->voice, status_count_limited(&server->workers[0].status)))
+	if (server->crew.count > 1 ||
+	    voice_has_listener(&server->voice,
+			       status_count_limited(&server->crew.workers[0].status)))
 		voice_active(&server->voice);
 }
 
@@ -177,7 +155,7 @@ static void on_active(struct worker *worker, void *userdata)
 {
 	struct server *server = userdata;
 
-	if (worker == &server->workers[0])
+	if (worker == &server->crew.workers[0])
 		take_notice(server);
 	else if (server->draining || worker->failure < 0 ||
 		 (!server->has_news && !atomic_exchange(&server->has_news, true)))
@@ -228,8 +206,8 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
 	if (server->draining)
 		return 0;
 	voice_reloading(&server->voice);
-	if (server->rate)
-		rate_forget(server->rate);
+	if (server->crew.rate)
+		rate_forget(server->crew.rate);
 	voice_reloaded(&server->voice);
 	return 0;
 }
@@ -272,135 +250,12 @@ static int add_control(struct server *server)
 	    (r = timer_init(&server->drain_timer, loop, drain, server)) < 0 ||
 	    (r = watchdog_init(&server->watchdog, loop, &server->notify, is_alive, server)) < 0)
 		return r;
-	if (server->count == 1)
+	if (server->crew.count == 1)
 		return 0;
 	server->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (server->news_fd < 0)
 		return negative_errno();
 	return sd_event_add_io(loop->control, NULL, server->news_fd, EPOLLIN, on_news, server);
-}
-
-static int make_workers(struct server *server)
-{
-	const struct server_options *options = server->options;
-	int r = 0;
-
-	admission_init(&server->admission, options->connections_max,
-		       options->connections_max_per_source);
-	unsent_limit_init(&server->unsent_limit, options->unsent_max, options->workers,
-			  exchange_room(&options->exchange, CONNECTION_READ_SIZE));
-	if (options->datagram_rate > 0)
-		r = rate_new(options->datagram_rate, &server->rate);
-	if (r < 0)
-		return r;
-	server->common = (struct worker_options){
-		.exchange = options->exchange,
-		.admission = &server->admission,
-		.unsent_limit = &server->unsent_limit,
-		.store = &server->store,
-		.datagrams = {server->rate, !options->datagram_rate_is_set},
-		.idle_timeout = options->idle_timeout,
-	};
-	server->workers = calloc(options->workers, sizeof(*server->workers));
-	if (!server->workers)
-		return -ENOMEM;
-	for (unsigned i = 0; i < options->workers && r >= 0; i++) {
-		r = worker_init(&server->workers[i], &server->common, i == 0);
-		server->workers[i].active = on_active;
-		server->workers[i].userdata = server;
-		server->count++;
-	}
-	return r;
-}
-
-/* Sockets of one address (ReusePort=) are spread by the kernel, a worker's worth each; one that
- * stands alone is shared by all workers. Returns which of its twins it is; *ret_twins counts them
- * all. */
-static unsigned rank_among_twins(const struct endpoints *endpoints, size_t i, unsigned *ret_twins)
-{
-	struct address own, other;
-	unsigned rank = 0, twins = 0;
-
-	if (socket_get_name(endpoints->items[i].fd, &own) < 0)
-		own.length = 0;
-	for (size_t j = 0; j < endpoints->count; j++) {
-		bool is_twin = j == i || (endpoints->items[j].kind == endpoints->items[i].kind &&
-					  socket_get_name(endpoints->items[j].fd, &other) >= 0 &&
-					  other.length == own.length &&
-					  memcmp(&other.storage, &own.storage, own.length) == 0);
-
-		rank += is_twin && j < i;
-		twins += is_twin;
-	}
-	*ret_twins = twins;
-	return rank;
-}
-
-static enum refusal why_lost(int error)
-{
-	switch (error) {
-	case -EBADMSG:
-	case -EOWNERDEAD:
-		return REFUSAL_STATE;
-	case -EUSERS:
-		return REFUSAL_CONNECTIONS_MAX;
-	default:
-		return REFUSAL_MEMORY;
-	}
-}
-
-/* A connection that the process before us had: none is an error of ours. */
-static void restore(struct server *server, struct endpoints *endpoints, size_t i)
-{
-	struct worker *worker = &server->workers[i % server->count];
-	struct store_entry entry = {.slot = 0};
-	int r = store_find(&server->store, endpoints, i, &entry);
-
-	if (r == -ENOENT)
-		return;
-	if (r >= 0) {
-		endpoints->items[i].fd = -1;
-		r = worker_restore(worker, &entry);
-	} else if (r == -EOWNERDEAD) {
-		/* Part of an answer is missing: this is not to look like its end. */
-		socket_end_by_reset(endpoints->items[i].fd);
-	}
-	if (r < 0 && entry.slot > 0)
-		store_forget(&server->store, endpoints->items[i].name);
-	if (r < 0)
-		status_refuse_connection(&worker->status, why_lost(r));
-}
-
-/* What was stored is ours now, or nobody's. */
-static void close_stored(struct server *server, struct endpoints *endpoints)
-{
-	store_settle(&server->store);
-	for (size_t i = 0; i < endpoints->count; i++)
-		if (endpoints->items[i].kind == ENDPOINT_STORED) {
-			cleanup_close(&endpoints->items[i].fd);
-			endpoints->items[i].fd = -1;
-		}
-}
-
-static int serve_endpoint(struct server *server, struct endpoints *endpoints, size_t i)
-{
-	struct endpoint *endpoint = &endpoints->items[i];
-	unsigned twins, rank;
-	int r = 0;
-
-	if (endpoint->kind == ENDPOINT_STORED) {
-		restore(server, endpoints, i);
-		return 0;
-	}
-	if (endpoint->kind == ENDPOINT_CONNECTED)
-		return worker_serve(&server->workers[0], endpoint);
-	server->welcomes = true;
-	rank = rank_among_twins(endpoints, i, &twins);
-	if (twins > 1)
-		return worker_serve(&server->workers[rank % server->count], endpoint);
-	for (unsigned w = 0; w < server->count && r >= 0; w++)
-		r = worker_serve(&server->workers[w], endpoint);
-	return r;
 }
 
 static int start(struct server *server, struct endpoints *endpoints, const char **ret_what)
@@ -416,21 +271,16 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 			    server->options->connections_max, endpoints)) < 0)
 		return r;
 	*ret_what = "workers";
-	if ((r = make_workers(server)) < 0)
+	if ((r = crew_init(&server->crew, server->options, &server->store, on_active, server)) < 0)
 		return r;
 	*ret_what = "event loop";
 	if ((r = add_control(server)) < 0)
 		return r;
 	*ret_what = "sockets";
-	for (size_t i = 0; i < endpoints->count && r >= 0; i++)
-		r = serve_endpoint(server, endpoints, i);
-	close_stored(server, endpoints);
-	if (r < 0)
+	if ((r = crew_serve(&server->crew, endpoints)) < 0)
 		return r;
 	*ret_what = "threads";
-	for (unsigned w = 1; w < server->count && r >= 0; w++)
-		r = worker_start(&server->workers[w]);
-	if (r < 0)
+	if ((r = crew_start(&server->crew)) < 0)
 		return r;
 	if (endpoints->activation != ACTIVATION_OWN)
 		timer_set(&server->idle_timer,
@@ -440,17 +290,12 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 
 static void server_free(struct server *server)
 {
-	for (unsigned i = 0; i < server->count; i++)
-		worker_join(&server->workers[i]);
+	crew_join(&server->crew);
 	voice_free(&server->voice);
 	watchdog_free(&server->watchdog);
 	timer_free(&server->idle_timer);
 	timer_free(&server->drain_timer);
-	for (unsigned i = 0; i < server->count; i++)
-		worker_free(&server->workers[i]);
-	free(server->workers);
-	rate_free(server->rate);
-	admission_free(&server->admission);
+	crew_free(&server->crew);
 	cleanup_close(&server->news_fd);
 	store_close(&server->store);
 	notify_close(&server->notify);
@@ -470,7 +315,7 @@ int server_run(const struct server_options *options, struct endpoints *endpoints
 		return r;
 	voice_ready(&server.voice);
 	/* Nothing was handed over that can be served. */
-	if (!server.welcomes && count_open(&server) == 0)
+	if (!server.crew.welcomes && count_open(&server) == 0)
 		finish(&server);
 	*ret_what = "event loop";
 	r = loop_run(main_loop(&server));

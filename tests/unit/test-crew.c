@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Tests of server/crew.h: which worker serves what; limits that all of them keep together. */
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "exchange/exchange-options.h"
+#include "net/socket.h"
+#include "rig.h"
+#include "server/crew.h"
+#include "util/parse.h"
+
+static struct crew crew;
+static struct server_options options;
+static struct notify notify;
+static struct store store;
+static struct endpoint items[8];
+static struct endpoints endpoints;
+static atomic_uint activity;
+
+static void on_active(struct worker *worker, void *userdata)
+{
+	(void)worker;
+	ck_assert_ptr_eq(userdata, &activity);
+	atomic_fetch_add(&activity, 1);
+}
+
+static void begin(unsigned workers)
+{
+	options = (struct server_options){
+		.exchange = exchange_options_default(&service),
+		.workers = workers,
+		.connections_max = 100,
+		.connections_max_per_source = ADMISSION_ANY,
+		.unsent_max = UNSENT_ANY,
+		.idle_timeout = PARSE_INFINITY,
+	};
+	endpoints = (struct endpoints){.items = items};
+	(void)unsetenv("NOTIFY_SOCKET");
+	ck_assert_int_eq(notify_open(&notify), 0);
+	ck_assert_int_eq(store_open(&store, &notify, false, 100, &endpoints), 0);
+}
+
+static void end(void)
+{
+	crew_join(&crew);
+	crew_free(&crew);
+	store_close(&store);
+	notify_close(&notify);
+	for (size_t i = 0; i < endpoints.count; i++)
+		if (items[i].fd >= 0)
+			(void)close(items[i].fd);
+}
+
+static void add(int fd, enum endpoint_kind kind)
+{
+	ck_assert_int_ge(fd, 0);
+	items[endpoints.count++] = (struct endpoint){.fd = fd, .family = AF_INET, .kind = kind};
+}
+
+/* One more of the sockets of an address (ReusePort=). */
+static int open_twin(struct address *address)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int on = 1;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	ck_assert_int_eq(bind(fd, &address->any, address->length), 0);
+	ck_assert_int_eq(listen(fd, 100), 0);
+	ck_assert_int_eq(socket_get_name(fd, address), 0);
+	return fd;
+}
+
+static void serve(void)
+{
+	ck_assert_int_eq(crew_init(&crew, &options, &store, on_active, &activity), 0);
+	ck_assert_int_eq(crew_serve(&crew, &endpoints), 0);
+}
+
+static bool is_ready(unsigned worker)
+{
+	struct pollfd wait = {.fd = crew.workers[worker].loop.epoll_fd, .events = POLLIN};
+
+	return crew.workers[worker].loop.control_pending || poll(&wait, 1, 0) > 0;
+}
+
+/* How many of the workers are woken when somebody connects to address, who is then served. */
+static unsigned count_welcoming(const struct address *address)
+{
+	struct client client;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < crew.count; i++)
+		while (is_ready(i))
+			ck_assert_int_eq(loop_round(&crew.workers[i].loop, 0), 0);
+	client_connect(&client, address);
+	for (unsigned i = 0; i < crew.count; i++)
+		count += is_ready(i);
+	client_close(&client);
+	return count;
+}
+
+/* A socket that stands alone is everybody's. */
+START_TEST(shares_a_socket)
+{
+	struct address address = rig_address("127.0.0.1", 0);
+
+	begin(3);
+	add(socket_open(&address, SOCK_STREAM), ENDPOINT_LISTENING);
+	serve();
+	ck_assert(crew.welcomes);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_ptr_nonnull(crew.workers[i].streams.listeners);
+	end();
+}
+END_TEST
+
+/* One of several with the same address is one worker's, in turn. */
+START_TEST(spreads_twins)
+{
+	struct address address = rig_address("127.0.0.1", 0);
+
+	begin(2);
+	for (unsigned i = 0; i < 3; i++)
+		add(open_twin(&address), ENDPOINT_LISTENING);
+	serve();
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert_uint_eq(count_welcoming(&address), 1);
+	end();
+}
+END_TEST
+
+/* A connection is the first worker's, and no reason to wait for others. */
+START_TEST(takes_a_connection)
+{
+	struct status status;
+	int ends[2];
+
+	begin(2);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends),
+			 0);
+	add(ends[0], ENDPOINT_CONNECTED);
+	serve();
+	ck_assert_int_eq(items[0].fd, -1);
+	ck_assert(!crew.welcomes);
+	ck_assert_uint_eq(crew.workers[0].streams.context.connections.count, 1);
+	crew_sum_status(&crew, &status);
+	ck_assert_uint_eq(status.connections_open, 1);
+	ck_assert_int_eq(close(ends[1]), 0);
+	end();
+}
+END_TEST
+
+START_TEST(adds_up)
+{
+	struct status status;
+
+	begin(3);
+	serve();
+	for (unsigned i = 0; i < 3; i++) {
+		crew.workers[i].last_activity = 100 + i * i * 7 % 5;
+		status_count(&crew.workers[i].status.bytes_in, 1 + i);
+	}
+	crew_sum_status(&crew, &status);
+	ck_assert_uint_eq(status.bytes_in, 6);
+	ck_assert_uint_eq(crew_last_activity(&crew), 103);
+	ck_assert_int_eq(crew_failure(&crew), 0);
+	crew.workers[1].failure = -EIO;
+	ck_assert_int_eq(crew_failure(&crew), -EIO);
+	end();
+}
+END_TEST
+
+#define MOST    5
+#define CLIENTS 12
+#define TIMES   150
+
+static struct address server;
+static atomic_uint inside, at_most, served, refused, finished;
+
+/* Is it served? Who is hears an answer, who is not the end. */
+static bool ask(int fd)
+{
+	char answer;
+
+	return send(fd, "a", 1, MSG_NOSIGNAL) == 1 && recv(fd, &answer, 1, 0) == 1 && answer == 'A';
+}
+
+static void *come_and_go(void *userdata)
+{
+	for (unsigned i = 0; i < TIMES; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		unsigned now, most;
+
+		if (fd < 0 || connect(fd, &server.any, server.length) < 0)
+			abort();
+		if (ask(fd)) {
+			now = atomic_fetch_add(&inside, 1) + 1;
+			most = at_most;
+			while (now > most && !atomic_compare_exchange_weak(&at_most, &most, now))
+				;
+			/* Those who come meanwhile find it full. */
+			(void)poll(NULL, 0, (int)(i % 2));
+			atomic_fetch_add(&served, 1);
+			atomic_fetch_sub(&inside, 1);
+		} else {
+			atomic_fetch_add(&refused, 1);
+		}
+		(void)close(fd);
+	}
+	atomic_fetch_add(&finished, 1);
+	return userdata;
+}
+
+/* Workers that accept at the same time admit as many as there may be, and never one more. */
+START_TEST(connections_max_is_exact)
+{
+	pthread_t clients[CLIENTS];
+	struct status status;
+
+	begin(3);
+	options.connections_max = MOST;
+	if (_i)
+		options.connections_max_per_source = MOST;
+	server = rig_address("127.0.0.1", 0);
+	add(socket_open(&server, SOCK_STREAM), ENDPOINT_LISTENING);
+	ck_assert_int_eq(socket_get_name(items[0].fd, &server), 0);
+	serve();
+	ck_assert_int_eq(crew_start(&crew), 0);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		ck_assert_int_eq(pthread_create(&clients[i], NULL, come_and_go, NULL), 0);
+	do {
+		ck_assert_int_eq(loop_round(crew_main_loop(&crew), 1), 0);
+		crew_sum_status(&crew, &status);
+	} while (finished < CLIENTS || status.connections_open > 0);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		ck_assert_int_eq(pthread_join(clients[i], NULL), 0);
+	ck_assert_uint_eq(at_most, MOST);
+	ck_assert_uint_gt(refused, 0);
+	ck_assert_uint_eq(status.connections_served, served);
+	ck_assert_uint_eq(status.connections_refused, refused);
+	ck_assert_uint_eq(served + refused, CLIENTS * TIMES);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_row rows[] = {
+		UNIT_ONCE("crew_serve", shares_a_socket),
+		UNIT_ONCE("crew_serve", spreads_twins),
+		UNIT_ONCE("crew_serve", takes_a_connection),
+		UNIT_ONCE("crew_sum_status", adds_up),
+		UNIT_LOOP("crew_start", connections_max_is_exact, 0, 2),
+		{0},
+	};
+
+	return unit_run("crew", rows);
+}
