@@ -135,17 +135,18 @@ static void count_round(void *userdata)
 
 void rig_expect_rest(struct rig *rig)
 {
-	unsigned rounds = 0;
+	unsigned busy = 0, before, quiet = 0;
 
-	/* What is under way on loopback comes to its end first. */
-	for (int i = 0; i < 3; i++)
-		rig_round(rig);
 	rig->loop.round_done = count_round;
-	rig->loop.userdata = &rounds;
-	for (int i = 0; i < 3; i++)
+	rig->loop.userdata = &busy;
+	/* What is under way on loopback comes to its end, late on a machine that is busy. */
+	while (quiet < 3) {
+		before = busy;
 		rig_round(rig);
+		quiet = busy == before ? quiet + 1 : 0;
+		ck_assert_uint_lt(busy, 10);
+	}
 	rig->loop.round_done = NULL;
-	ck_assert_uint_eq(rounds, 0);
 }
 
 void client_open(struct client *client, int fd)

@@ -48,7 +48,8 @@ void rig_serve_fd(struct rig *rig, int fd, int family, enum endpoint_kind kind);
 /* One round that waits for a moment at most. */
 void rig_round(struct rig *rig);
 
-/* Rounds in which nothing may happen: a source that is ready again and again would be spinning. */
+/* Rounds until nothing happens in some on end: a source that is ready again and again would be
+ * spinning. */
 void rig_expect_rest(struct rig *rig);
 
 /* Rounds until condition holds; too many are a failure that names it. */
