@@ -203,7 +203,6 @@ static const char *print_unix(const struct address *address, char *text)
 
 const char *address_print_host(const struct address *address, char text[static ADDRESS_TEXT_MAX])
 {
-	char zone[IF_NAMESIZE];
 	uint32_t ipv4;
 
 	if (address_get_ipv4(address, &ipv4)) {
@@ -214,11 +213,7 @@ const char *address_print_host(const struct address *address, char text[static A
 	switch (family_of(address)) {
 	case AF_INET6:
 		inet_ntop(AF_INET6, &address->in6.sin6_addr, text, INET6_ADDRSTRLEN);
-		if (address->in6.sin6_scope_id == 0)
-			break;
-		if (if_indextoname(address->in6.sin6_scope_id, zone))
-			sprintf(text + strlen(text), "%%%s", zone);
-		else
+		if (address->in6.sin6_scope_id != 0)
 			sprintf(text + strlen(text), "%%%u", address->in6.sin6_scope_id);
 		break;
 	case AF_UNIX:

@@ -38,7 +38,8 @@ int address_parse(const char *text, struct address *ret_address);
  * Returns 0, -EINVAL (empty) or -ENAMETOOLONG. */
 int address_from_path(const char *path, struct address *ret_address);
 
-/* The same syntax backwards, with RFC 4007's zone; an IPv4 address in IPv6 clothes is printed as
+/* The same syntax backwards, with RFC 4007's zone as a number: a service without a network of its
+ * own would look its name up among other interfaces. An IPv4 address in IPv6 clothes is printed as
  * IPv4; "unnamed" for an AF_UNIX socket without a name. Bytes that are not printable ASCII are
  * escaped as \xHH. Returns text. */
 const char *address_print(const struct address *address, char text[static ADDRESS_TEXT_MAX]);

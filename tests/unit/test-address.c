@@ -62,8 +62,9 @@ START_TEST(parses_and_prints_internet_addresses)
 		{"[::ffff:0:127.0.0.1]:12000", AF_INET6, 12000, "[::ffff:0:7f00:1]:12000",
 		 "::ffff:0:7f00:1"},
 		/* A zone by name or index, in either place. */
-		{"[fe80::1%lo]:12000", AF_INET6, 12000, "[fe80::1%lo]:12000", "fe80::1%lo"},
-		{"[fe80::1]:12000%lo", AF_INET6, 12000, "[fe80::1%lo]:12000", "fe80::1%lo"},
+		/* An interface by its number: loopback's is 1 in every network. */
+		{"[fe80::1%lo]:12000", AF_INET6, 12000, "[fe80::1%1]:12000", "fe80::1%1"},
+		{"[fe80::1]:12000%lo", AF_INET6, 12000, "[fe80::1%1]:12000", "fe80::1%1"},
 		{"[fe80::1%4294967295]:12000", AF_INET6, 12000, "[fe80::1%4294967295]:12000",
 		 "fe80::1%4294967295"},
 		{"[fe80::1]:65535%4294967295", AF_INET6, 65535, "[fe80::1%4294967295]:65535",
