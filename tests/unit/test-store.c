@@ -55,6 +55,23 @@ static void close_store(void)
 	notify_close(&notify);
 }
 
+/* A manager, and a process that serves. */
+static void begin(bool always)
+{
+	rig_open(&rig, &service);
+	manager = manager_open();
+	open_store(always, NULL);
+}
+
+/* All clients have gone, and so go the process and its manager. */
+static void end(void)
+{
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
+	close_store();
+	ck_assert_int_eq(close(manager), 0);
+	rig_close(&rig);
+}
+
 /* A name's kind and number: "idle" and 3 of "stored-idle-PID-3". */
 static unsigned parse(const char *message, char kind[static 16])
 {
@@ -74,9 +91,7 @@ START_TEST(puts_connections)
 	unsigned first, second;
 	int fd;
 
-	rig_open(&rig, &service);
-	manager = manager_open();
-	open_store(false, NULL);
+	begin(false);
 	rig_connect(&rig, &idle, 0);
 	rig_connect(&rig, &busy, 0);
 	client_send(&busy, "a\xc3", 2);
@@ -106,9 +121,7 @@ START_TEST(puts_connections)
 	ck_assert_str_eq(message, "");
 	client_close(&idle);
 	client_close(&busy);
-	close_store();
-	ck_assert_int_eq(close(manager), 0);
-	rig_close(&rig);
+	end();
 }
 END_TEST
 
@@ -196,8 +209,15 @@ START_TEST(forgets_by_name)
 }
 END_TEST
 
-/* What a manager keeps from one process to the next. */
+/* What a manager keeps from one process to the next; its descriptors are whoever's they are passed
+ * to. */
 static struct endpoint passed[8];
+
+static void free_names(struct endpoints *endpoints)
+{
+	for (size_t i = 0; i < endpoints->count; i++)
+		free(endpoints->items[i].name);
+}
 
 /* The next message stores something under this name, the same descriptor that is passed on. */
 static void keep(struct endpoints *endpoints, const char *name)
@@ -244,9 +264,7 @@ START_TEST(keeps_what_was_at_rest)
 	struct client resting, busy, slow;
 	struct store_entry entry;
 
-	rig_open(&rig, &service);
-	manager = manager_open();
-	open_store(true, NULL);
+	begin(true);
 	keep(&endpoints, "stored-ledger");
 	rig_connect(&rig, &resting, 1);
 	keep(&endpoints, "stored-kept-16");
@@ -293,19 +311,14 @@ START_TEST(keeps_what_was_at_rest)
 	RIG_UNTIL(&rig, client_has(&resting, "ONETWO"));
 	expect_silence();
 
-	for (size_t i = 0; i < endpoints.count; i++) {
-		free(passed[i].name);
-		if (i > 1)
-			ck_assert_int_eq(close(passed[i].fd), 0);
-	}
+	for (size_t i = 2; i < endpoints.count; i++)
+		ck_assert_int_eq(close(passed[i].fd), 0);
+	free_names(&endpoints);
 	ck_assert(client_is_over(&busy));
 	client_close(&resting);
 	client_close(&busy);
 	client_close(&slow);
-	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
-	close_store();
-	ck_assert_int_eq(close(manager), 0);
-	rig_close(&rig);
+	end();
 }
 END_TEST
 
@@ -317,9 +330,7 @@ START_TEST(a_close_reaches_the_peer)
 	struct store_entry entry;
 	char message[256];
 
-	rig_open(&rig, &service);
-	manager = manager_open();
-	open_store(true, NULL);
+	begin(true);
 	keep(&endpoints, "stored-ledger");
 	rig_connect(&rig, &client, 1);
 	keep(&endpoints, "stored-kept-16");
@@ -339,13 +350,10 @@ START_TEST(a_close_reaches_the_peer)
 	ck_assert_int_eq(close(entry.fd), 0);
 	ck_assert_int_eq(close(passed[1].fd), 0);
 	store_settle(&store);
-	for (size_t i = 0; i < endpoints.count; i++)
-		free(passed[i].name);
+	free_names(&endpoints);
 	client_close(&client);
 	client_close(&next);
-	close_store();
-	ck_assert_int_eq(close(manager), 0);
-	rig_close(&rig);
+	end();
 }
 END_TEST
 
@@ -357,9 +365,7 @@ START_TEST(hands_over_what_is_kept)
 	struct store_entry entry;
 	char message[256];
 
-	rig_open(&rig, &service);
-	manager = manager_open();
-	open_store(true, NULL);
+	begin(true);
 	keep(&endpoints, "stored-ledger");
 	rig_connect(&rig, &idle, 1);
 	keep(&endpoints, "stored-kept-16");
@@ -397,11 +403,8 @@ START_TEST(hands_over_what_is_kept)
 	ck_assert_int_eq(ledger_get(&store.ledger, 16), LEDGER_FREE);
 	ck_assert_int_eq(ledger_get(&store.ledger, 17), LEDGER_FREE);
 	ck_assert_int_eq(close(passed[3].fd), 0);
-	for (size_t i = 0; i < endpoints.count; i++)
-		free(passed[i].name);
-	close_store();
-	ck_assert_int_eq(close(manager), 0);
-	rig_close(&rig);
+	free_names(&endpoints);
+	end();
 }
 END_TEST
 
@@ -425,9 +428,7 @@ START_TEST(gives_way_to_a_manager_that_is_behind)
 	uint64_t budget;
 	char message[256];
 
-	rig_open(&rig, &service);
-	manager = manager_open();
-	open_store(true, NULL);
+	begin(true);
 	(void)take(message);
 	budget = store.budget;
 	for (unsigned i = 0; i < 100; i++)
@@ -449,10 +450,7 @@ START_TEST(gives_way_to_a_manager_that_is_behind)
 	}
 	for (unsigned i = 0; i < 100; i++)
 		client_close(&clients[i]);
-	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
-	close_store();
-	ck_assert_int_eq(close(manager), 0);
-	rig_close(&rig);
+	end();
 }
 END_TEST
 
@@ -463,9 +461,7 @@ START_TEST(leaves_the_manager_its_time)
 	size_t stored = 0;
 	char message[256];
 
-	rig_open(&rig, &service);
-	manager = manager_open();
-	open_store(true, NULL);
+	begin(true);
 	(void)take(message);
 	/* As if there were 20,000: two of them are a period's worth of its time. */
 	atomic_fetch_add(&rig.admission.open, 20000);
@@ -490,9 +486,7 @@ START_TEST(leaves_the_manager_its_time)
 	}
 	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
 	atomic_fetch_sub(&rig.admission.open, 20000);
-	close_store();
-	ck_assert_int_eq(close(manager), 0);
-	rig_close(&rig);
+	end();
 }
 END_TEST
 
@@ -502,9 +496,7 @@ START_TEST(serves_what_it_cannot_keep)
 {
 	struct client client;
 
-	rig_open(&rig, &service);
-	manager = manager_open();
-	open_store(true, NULL);
+	begin(true);
 	ck_assert(store.always);
 	ck_assert_int_eq(close(manager), 0);
 	rig_connect(&rig, &client, 1);
