@@ -87,9 +87,10 @@ def built_with_role(name):
     return lambda context, kind, address: [context.built(name), role(kind), address]
 
 
-def script(interpreter, name):
+def script(interpreter, *arguments):
+    *options, name = arguments
     return lambda context, kind, address: [
-        shutil.which(interpreter), str(PEERS / name), role(kind), address]
+        shutil.which(interpreter), *options, str(PEERS / name), role(kind), address]
 
 
 def xinetd(context, kind, address):
@@ -148,7 +149,7 @@ SERVERS = [
            libraries=("-levent_core",)),
     Server("io_uring", built_with_role("io_uring"), source="io_uring.c", libraries=("-luring",)),
     Server("Go", built_with_role("go"), source="go.go", needs="go"),
-    Server("node", script("node", "node.js"), needs="node"),
+    Server("node", script("node", "--single-threaded", "node.js"), needs="node"),
     Server("Python threads", script("python3", "python-threads.py")),
     Server("xinetd + C filter", xinetd, ("tcp",), needs="xinetd", source="filter.c",
            process_each=True),
