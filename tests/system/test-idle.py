@@ -5,7 +5,6 @@ of it, or what the watchdog takes and no more.
 Not its job: what idle connections cost in memory (test-memory.py), ending when idle (test-idle-exit.py).
 """
 
-import collections
 import glob
 import os
 import re
@@ -63,45 +62,35 @@ class Idle(support.SystemTest):
         said = self.strace.wait_for_line("attach")
         if "not permitted" in said:
             self.skipTest(said)
-        until(self.calls_when_asleep, "all threads asleep")
+        until(self.sleeps, "all threads asleep")
 
     def calls(self):
-        """(thread, what strace says of a call that it made), for each."""
+        """(thread, call, what strace says of it), for each so far."""
         with open(self.log) as log:
-            lines = [line.split(maxsplit=1) for line in log]
-        return [(thread, call) for thread, call in lines if re.match(r"\w+\(", call)]
+            found = [re.match(r"(\d+) +(\w+)\((.*)", line) for line in log]
+        return [match.groups() for match in found if match]
 
-    def calls_when_asleep(self):
-        """All calls so far, if the last thing that each thread did is to wait without an end, and whoever was
-        woken by a word has read it; else None."""
-        calls = self.calls()
-        last, names = dict(calls), collections.Counter(call.split("(")[0] for _, call in calls)
-        is_asleep = len(last) == WORKERS and names["read"] == names["sendmsg"] * WORKERS and all(
-            re.fullmatch(r"epoll_wait\(\d+, +(<unfinished ...>\s*)?", call) for call in last.values())
-        return calls if is_asleep else None
+    def sleeps(self):
+        """Is the last thing that each thread did to wait, without an end?"""
+        last = {thread: (call, how) for thread, call, how in self.calls()}
+        return len(last) == WORKERS and all(call == "epoll_wait" and re.fullmatch(r"\d+, +(<unfinished ...>)?", how)
+                                            for call, how in last.values())
 
     def detach(self):
-        """How often each thread went to sleep since it was disturbed, and how often which calls were made
-        besides."""
-        calls = until(self.calls_when_asleep, "all threads asleep")
+        calls = self.calls()
         self.strace.popen.send_signal(signal.SIGINT)
         self.strace.wait()
-        # A wait of no time is a question.
-        sleeps = [thread for thread, call in calls if re.match(r"epoll_wait(?!.*, 0\) += )", call)]
-        others = [call.split("(")[0] for _, call in calls if not call.startswith("epoll_wait(")]
-        return {thread: count - 1 for thread, count in collections.Counter(sleeps).items()}, \
-            collections.Counter(others)
+        return calls
 
     def test_without_a_watchdog(self):
         """No call at all."""
         self.serve()
         until(lambda: not any(0 < seconds < 60 for seconds in timers(self.daemon.pid)), "no timer to come")
         self.attach()
+        before = len(self.calls())
         with self.assertRaises(subprocess.TimeoutExpired):
             self.strace.popen.wait(SECONDS)
-        sleeps, others = self.detach()
-        self.assertEqual(set(sleeps.values()), {0}, sleeps)
-        self.assertEqual(others, {})
+        self.assertEqual(self.detach()[before:], [])
 
     def test_with_a_watchdog(self):
         """Each thread is woken once for each time that the manager hears of it."""
@@ -109,15 +98,21 @@ class Idle(support.SystemTest):
         # Whatever else there was to tell is told a second later.
         self.wait_for_ticks(2 * TICKS_PER_SECOND)
         self.attach()
-        self.wait_for_ticks(round(SECONDS * TICKS_PER_SECOND))
-        sleeps, others = self.detach()
-        ticks = others["sendmsg"]
-        self.assertGreaterEqual(ticks, round(SECONDS * TICKS_PER_SECOND))
-        self.assertEqual(set(sleeps.values()), {ticks}, sleeps)
-        # The timer is read and set, each other worker asked, and some versions of sd-event ask who they are.
-        del others["gettid"]
-        self.assertEqual(others, {"read": ticks * WORKERS, "write": ticks * (WORKERS - 1),
-                                  "sendmsg": ticks, "timerfd_settime": ticks})
+        # One for each end of the trace, which may have cut it.
+        self.wait_for_ticks(2 + round(SECONDS * TICKS_PER_SECOND))
+        calls = self.detach()
+        main = [call for thread, call, _ in calls if thread == str(self.daemon.pid)]
+        others = [call for thread, call, _ in calls if thread != str(self.daemon.pid)]
+
+        # From one word to the manager to the next. Some versions of sd-event ask who they are.
+        ticks = "".join(f" {call}" for call in main if call != "gettid").split("sendmsg")[1:-1]
+        self.assertGreaterEqual(len(ticks), round(SECONDS * TICKS_PER_SECOND))
+        # The timer is set and waited for, sd-event reads it, and the other worker is asked.
+        self.assertEqual(set(ticks), {" timerfd_settime epoll_wait epoll_wait read write "})
+        # The other wakes, reads what it is asked, and waits; it may be ahead by one.
+        self.assertEqual(set(others), {"read", "epoll_wait"})
+        self.assertLessEqual(others.count("read"), main.count("sendmsg") + 1)
+        self.assertLessEqual(others.count("epoll_wait"), 1 + 2 * (main.count("sendmsg") + 1))
 
     def wait_for_ticks(self, count):
         with self.daemon.changed:
