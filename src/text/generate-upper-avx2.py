@@ -28,8 +28,7 @@ C3_C5 = ((0xc,), (0x3, 0x5), (0xb,), (0x7, 0xf))
 C5 = ((0xc,), (0x5,), (0x8,), (0x0, 0x9))
 CE = ((0xc,), (0xe,), (0x9, 0xb), (0x0,))
 CF = ((0xc,), (0xf,), (0x9, 0xa, 0xb), ANY)
-# Signs and punctuation stand in every text. Of E2 86, arrows and one letter, bit 0 is for a closer
-# look at the third byte.
+# Signs and punctuation stand in every text.
 ARROWS = ((0x2,), (0x8,), (0x6,))
 SIGNS = ((0x2,), (0x8, 0x9), (0x3, 0x5))
 MICRO_E2 = ((0x2,), (0xb,), span(0x0, 0x5))
@@ -135,8 +134,6 @@ def check(mapping):
         covered = {(lead, a << 4 | b) for table in tables
                    for some, high, low in rectangles_of(table)
                    for lead in some for a in high for b in low}
-        # Of what bit 0 says only this much is foreign.
-        assert all(chr(c).encode()[2] < 0x85 for c in mapping if chr(c).encode()[:2] == b"\xe2\x86")
         assert foreign <= covered, (loop, ["%02x %02x" % pair for pair in foreign - covered])
 
 

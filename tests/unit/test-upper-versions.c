@@ -193,9 +193,23 @@ static void add_filler(const char *filler, size_t least)
 		add_bytes(filler, strlen(filler));
 }
 
+/* What is given, behind each filler. */
+static void add_amid_fillers(const void *bytes, size_t n, size_t least)
+{
+	length = 0;
+	for (size_t i = 0; i < FILLERS; i++) {
+		add_filler(fillers[i], least);
+		add_bytes(bytes, n);
+	}
+	add_filler("b", 400);
+}
+
 /* Every character that changes, and its neighbours, amid texts that some loop is at home in. */
 START_TEST(test_every_stranger)
 {
+	unsigned char stranger[4];
+	size_t n;
+
 	for (uint32_t c = 0x80; c < 0x1ea00; c++) {
 		if (c == 0x3000)
 			c = 0xa600;
@@ -204,11 +218,10 @@ START_TEST(test_every_stranger)
 		if (c > 0x10000)
 			c += 30;
 		length = 0;
-		for (size_t i = 0; i < FILLERS; i++) {
-			add_filler(fillers[i], 128 + c % 64);
-			add_character(c);
-		}
-		add_filler("b", 400);
+		add_character(c);
+		n = length;
+		memcpy(stranger, text, n);
+		add_amid_fillers(stranger, n, 128 + c % 64);
 		check(_i);
 	}
 }
@@ -224,12 +237,18 @@ START_TEST(test_malformed)
 	uint32_t count = sizeof(bytes);
 
 	for (uint32_t i = 0; i < count * count * count; i++) {
+		const unsigned char malformed[3] = {
+			bytes[i % count],
+			bytes[i / count % count],
+			bytes[i / count / count],
+		};
+
+		add_amid_fillers(malformed, sizeof(malformed), 128 + i % 64);
+		check(_i);
 		length = 0;
 		/* Primes, so that all meet. */
 		add_filler(fillers[i % 197 % FILLERS], i % 199);
-		add_bytes(&bytes[i % count], 1);
-		add_bytes(&bytes[i / count % count], 1);
-		add_bytes(&bytes[i / count / count], 1);
+		add_bytes(malformed, sizeof(malformed));
 		if (i % 5) /* not always at the end */
 			add_filler(fillers[i % 193 % FILLERS], 120);
 		check(_i);
