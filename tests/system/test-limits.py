@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Limits against clients that hold on to what they can get: exact, told, and nobody else is hurt."""
 
+import contextlib
 import re
 import socket
 
@@ -42,6 +43,64 @@ class Stuck:
 
     def wanted(self):
         return WORST_ANSWER * (self.sent // 2) + WORST[:self.sent % 2]
+
+
+class Connections(support.SystemTest):
+
+    def connect(self, port, source):
+        """A connection from that address, which lasts as long as the test."""
+        connection = socket.create_connection(("127.0.0.1", port), support.PATIENCE, (source, 0))
+        self.addCleanup(connection.close)
+        return connection
+
+    def expect_served(self, *connections):
+        for connection in connections:
+            connection.sendall(b"a")
+            self.assertEqual(connection.recv(1), b"A")
+
+    def expect_refused(self, connection):
+        """Closed at once, in good order for who has said nothing."""
+        self.assertEqual(connection.recv(1), b"")
+
+    def test_exactly_so_many(self):
+        """In all and from one source; who is connected goes on, who leaves makes room for one."""
+        port = support.free_port()
+        daemon = self.start_daemon(f"--listen-stream={port}", "--connections-max=3",
+                                   "--connections-max-per-source=2")
+        first, second = (self.connect(port, "127.0.0.1") for _ in range(2))
+        self.expect_served(first, second)
+        self.expect_refused(self.connect(port, "127.0.0.1"))
+        third = self.connect(port, "127.0.0.2")
+        self.expect_served(third)
+        self.expect_refused(self.connect(port, "127.0.0.3"))
+        self.expect_served(first, second, third)
+        daemon.wait_for_line(r"^uppercased: refused connections: [12] \(connections-max")
+        daemon.wait_for_notice(r"STATUS=Connections: 3 open, 3 served, 2 refused \(connections-max 1, "
+                               r"connections-max-per-source 1\)\.")
+        first.close()
+        daemon.wait_for_notice("STATUS=Connections: 2 open")
+        self.expect_served(self.connect(port, "127.0.0.3"), second, third)
+        self.expect_refused(self.connect(port, "127.0.0.3"))
+
+    def test_idle_timeout(self):
+        """Who is silent falls to it, and who takes nothing; who sends a byte now and then does not."""
+        port = support.free_port()
+        daemon = self.start_daemon(f"--listen-stream={port}", "--idle-timeout=1s", "--log-level=info")
+        silent, active, stuck = (self.connect(port, "127.0.0.1") for _ in range(3))
+        stuck.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            while stuck.send(WORST * 50000):
+                pass
+        silent.settimeout(0.05)
+        ended = None
+        while ended is None:
+            self.expect_served(active)
+            with contextlib.suppress(TimeoutError):
+                ended = silent.recv(1)
+        self.assertEqual(ended, b"")
+        daemon.wait_for_line(" 0 bytes in, 0 bytes out, .*: idle-timeout$")
+        self.expect_served(active)
+        daemon.wait_for_line(" [1-9][0-9]{5,} bytes in, .*: idle-timeout$")
 
 
 class UnsentMax(support.SystemTest):
