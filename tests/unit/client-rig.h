@@ -16,11 +16,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "client/client.h"
+#include "files.h"
 #include "net/socket.h"
 #include "unit.h"
 #include "util/cleanup.h"
@@ -88,29 +88,19 @@ static inline int rig_bind(int type, struct address *ret_address)
 	return fd;
 }
 
-static inline int rig_file(const char *name)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC);
-
-	ck_assert_int_ge(fd, 0);
-	return fd;
-}
-
 /* Starts a server of a type and a character, and a client that will ask it text. */
 static inline void rig_open(struct rig *rig, int type, void (*serve)(struct rig *, int),
 			    const char *text, size_t length)
 {
 	*rig = (struct rig){
 		.arguments = {.timeout_usec = 5000000},
-		.input = rig_file("input"),
-		.output = rig_file("output"),
-		.errors = rig_file("errors"),
+		.input = file_of(text, length),
+		.output = file_make(),
+		.errors = file_make(),
 		.serve = serve,
 		.kept = -1,
 		.random = 88172645463325252,
 	};
-	ck_assert_int_eq(write(rig->input, text, length), (ssize_t)length);
-	ck_assert_int_eq(lseek(rig->input, 0, SEEK_SET), 0);
 	rig->server = rig_bind(type, &rig->addresses[1]);
 	if (type == SOCK_STREAM)
 		ck_assert_int_eq(listen(rig->server, 100), 0);
@@ -137,15 +127,6 @@ static inline int rig_ask(struct rig *rig, enum program_exit (*ask)(struct clien
 	ck_assert_int_ge(dup2(before, STDERR_FILENO), 0);
 	close(before);
 	return code;
-}
-
-static inline void rig_expect_file(int fd, const char *wanted, size_t length)
-{
-	_cleanup_free_ char *text = calloc(1, length + 1);
-
-	ck_assert_int_eq(lseek(fd, 0, SEEK_END), (off_t)length);
-	ck_assert_int_eq(pread(fd, text, length, 0), (ssize_t)length);
-	ck_assert_mem_eq(text, wanted, length);
 }
 
 /* The lines reported, without the program's name in front of each. */

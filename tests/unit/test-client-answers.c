@@ -4,21 +4,13 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "client/answers.h"
+#include "files.h"
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/error.h"
-
-static void expect_file(int fd, const char *wanted, size_t length)
-{
-	char text[4096];
-
-	ck_assert_int_eq(pread(fd, text, sizeof(text), 0), (ssize_t)length);
-	ck_assert_mem_eq(text, wanted, length);
-}
 
 static const struct {
 	const char *title;
@@ -51,7 +43,7 @@ START_TEST(writes_the_same_however_it_comes)
 	size_t length = cases[_i].taken_length, written = strlen(cases[_i].written);
 
 	for (size_t piece = 1; piece <= length; piece++) {
-		_cleanup_close_ int fd = memfd_create("answers", MFD_CLOEXEC);
+		_cleanup_close_ int fd = file_make();
 		_cleanup_(answers_free) struct answers answers;
 
 		ck_assert_int_eq(answers_init(&answers, fd, cases[_i].prefix, cases[_i].as_lines),
@@ -67,7 +59,7 @@ START_TEST(writes_the_same_however_it_comes)
 		ck_assert_int_eq(answers.inside, cases[_i].inside);
 		ck_assert_int_eq(answers_end(&answers, false), 0);
 		/* The one with a zero within says how long it is. */
-		expect_file(fd, _i == 0 ? cases[_i].taken : cases[_i].written,
+		file_expect(fd, _i == 0 ? cases[_i].taken : cases[_i].written,
 			    _i == 0 ? length : written);
 	}
 }
@@ -76,11 +68,10 @@ END_TEST
 /* Larger than the buffer, and mixed with what is smaller. */
 START_TEST(keeps_the_order_of_large_and_small)
 {
-	_cleanup_close_ int fd = memfd_create("answers", MFD_CLOEXEC);
+	_cleanup_close_ int fd = file_make();
 	_cleanup_(answers_free) struct answers answers;
 	size_t large = 200000, total = 2 * (4 + large) + 2 * (4 + 3);
-	_cleanup_free_ char *wire = malloc(total), *text = malloc(total),
-			    *read_back = malloc(total);
+	_cleanup_free_ char *wire = malloc(total), *text = malloc(total);
 	char *w = wire, *t = text;
 
 	for (int i = 0; i < 4; i++) {
@@ -97,32 +88,31 @@ START_TEST(keeps_the_order_of_large_and_small)
 	answers_begin(&answers, FRAMING_LENGTH);
 	ck_assert_int_eq(answers_take(&answers, wire, total), 0);
 	ck_assert_uint_eq(answers.count, 4);
-	ck_assert_int_eq(pread(fd, read_back, total, 0), t - text);
-	ck_assert_mem_eq(read_back, text, (size_t)(t - text));
+	file_expect(fd, text, (size_t)(t - text));
 }
 END_TEST
 
 START_TEST(writes_an_empty_answer_only_as_a_line)
 {
-	_cleanup_close_ int fd = memfd_create("answers", MFD_CLOEXEC);
+	_cleanup_close_ int fd = file_make();
 	_cleanup_(answers_free) struct answers answers;
 
 	ck_assert_int_eq(answers_init(&answers, fd, NULL, false), 0);
 	answers_begin(&answers, FRAMING_STREAM);
 	ck_assert_int_eq(answers_end(&answers, true), 0);
-	expect_file(fd, "", 0);
+	file_expect(fd, "", 0);
 	answers.as_lines = true;
 	answers.prefix = "> ";
 	ck_assert_int_eq(answers_end(&answers, false), 0);
-	expect_file(fd, "", 0);
+	file_expect(fd, "", 0);
 	ck_assert_int_eq(answers_end(&answers, true), 0);
-	expect_file(fd, "> \n", 3);
+	file_expect(fd, "> \n", 3);
 }
 END_TEST
 
 START_TEST(forgets_the_conversation_before)
 {
-	_cleanup_close_ int fd = memfd_create("answers", MFD_CLOEXEC);
+	_cleanup_close_ int fd = file_make();
 	_cleanup_(answers_free) struct answers answers;
 
 	ck_assert_int_eq(answers_init(&answers, fd, NULL, false), 0);
@@ -132,20 +122,20 @@ START_TEST(forgets_the_conversation_before)
 	ck_assert_int_eq(answers_take(&answers, "\0\0\0\1B", 5), 0);
 	ck_assert_uint_eq(answers.count, 1);
 	ck_assert_uint_eq(answers.received, 5);
-	expect_file(fd, "AB\n", 3);
+	file_expect(fd, "AB\n", 3);
 }
 END_TEST
 
 START_TEST(writes_datagrams_as_lines)
 {
-	_cleanup_close_ int fd = memfd_create("answers", MFD_CLOEXEC);
+	_cleanup_close_ int fd = file_make();
 	_cleanup_(answers_free) struct answers answers;
 
 	ck_assert_int_eq(answers_init(&answers, fd, "> ", true), 0);
 	ck_assert_int_eq(answers_take_datagram(&answers, "A", 1), 0);
 	ck_assert_int_eq(answers_take_datagram(&answers, "", 0), 0);
 	ck_assert_int_eq(answers_take_datagram(&answers, "B\n", 2), 0);
-	expect_file(fd, "> A\n> \n> B\n\n", 12);
+	file_expect(fd, "> A\n> \n> B\n\n", 12);
 }
 END_TEST
 

@@ -131,7 +131,7 @@ START_TEST(gets_the_right_answer_or_none)
 	ck_assert_int_eq(rig_ask(&rig, datagrams_ask),
 			 cases[_i].errors[0] ? EXIT_MISSING : EXIT_ANSWERED);
 	rig_expect_errors(&rig, cases[_i].errors);
-	rig_expect_file(rig.output, cases[_i].output, strlen(cases[_i].output));
+	file_expect(rig.output, cases[_i].output, strlen(cases[_i].output));
 	rig_close(&rig);
 	ck_assert_uint_eq(rig.conversations, cases[_i].conversations);
 }
@@ -150,11 +150,11 @@ START_TEST(asks_long_lines_or_says_that_they_are)
 	rig_upper(text, length + 3);
 	if (length <= 65507) {
 		ck_assert_int_eq(rig_ask(&rig, datagrams_ask), EXIT_ANSWERED);
-		rig_expect_file(rig.output, text, length + 3);
+		file_expect(rig.output, text, length + 3);
 	} else {
 		ck_assert_int_eq(rig_ask(&rig, datagrams_ask), EXIT_MISSING);
 		rig_expect_errors(&rig, "server: no answer to line 1: Message too long\n");
-		rig_expect_file(rig.output, "B\n", 2);
+		file_expect(rig.output, "B\n", 2);
 	}
 	rig_close(&rig);
 }
@@ -172,7 +172,7 @@ START_TEST(tries_the_next_address_and_stays_with_it)
 	rig.client.target.addresses = rig.addresses;
 	rig.client.target.count = 2;
 	ck_assert_int_eq(rig_ask(&rig, datagrams_ask), EXIT_ANSWERED);
-	rig_expect_file(rig.output, "A\nB\n", 4);
+	file_expect(rig.output, "A\nB\n", 4);
 	ck_assert_uint_eq(rig.client.target.current, 1);
 	rig_close(&rig);
 	ck_assert_uint_eq(rig.conversations, 2);

@@ -5,11 +5,11 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "client/duplex.h"
+#include "files.h"
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/descriptor.h"
@@ -30,10 +30,8 @@ static void open_fixture(struct fixture *f, const char *text, size_t length, enu
 {
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->ends), 0);
 	ck_assert_int_eq(descriptor_set_nonblocking(f->ends[0], true), 0);
-	f->text = memfd_create("text", MFD_CLOEXEC);
-	f->output = memfd_create("output", MFD_CLOEXEC);
-	ck_assert_int_eq(write(f->text, text, length), (ssize_t)length);
-	ck_assert_int_eq(lseek(f->text, 0, SEEK_SET), 0);
+	f->text = file_of(text, length);
+	f->output = file_make();
 	ck_assert_int_eq(input_init(&f->input, f->text, 1000), 0);
 	source_init(&f->source, &f->input, framing, pace);
 	ck_assert_int_eq(answers_init(&f->answers, f->output, NULL, false), 0);
@@ -60,10 +58,7 @@ static void answer(struct fixture *f, const char *text)
 
 static void expect_output(struct fixture *f, const char *wanted)
 {
-	char text[100];
-
-	ck_assert_int_eq(pread(f->output, text, sizeof(text), 0), (ssize_t)strlen(wanted));
-	ck_assert_mem_eq(text, wanted, strlen(wanted));
+	file_expect(f->output, wanted, strlen(wanted));
 }
 
 static void expect_request(struct fixture *f, const char *wanted)
@@ -105,7 +100,7 @@ static void *echo(void *argument)
 START_TEST(sends_and_receives_at_once)
 {
 	size_t length = (size_t)3 << 20;
-	_cleanup_free_ char *text = malloc(length), *back = malloc(length);
+	_cleanup_free_ char *text = malloc(length);
 	_cleanup_(close_fixture) struct fixture f = {0};
 	const int tiny = 1;
 	pthread_t thread;
@@ -121,8 +116,7 @@ START_TEST(sends_and_receives_at_once)
 	ck_assert_int_eq(duplex_run(&f.duplex), DUPLEX_CLOSED);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	ck_assert_uint_eq(f.duplex.sent, length);
-	ck_assert_int_eq(pread(f.output, back, length, 0), (ssize_t)length);
-	ck_assert_mem_eq(back, text, length);
+	file_expect(f.output, text, length);
 }
 END_TEST
 

@@ -3,26 +3,15 @@
 /* Tests of client/input.h. */
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "client/input.h"
+#include "files.h"
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
 #define LINE_MAX_HERE 20
-
-/* A file with text in it, at its beginning. */
-static int file_of(const char *text, size_t length)
-{
-	int fd = memfd_create("input", MFD_CLOEXEC);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, text, length), (ssize_t)length);
-	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
-	return fd;
-}
 
 static void expect_line(struct input *input, const char *bytes, size_t length, bool newline)
 {

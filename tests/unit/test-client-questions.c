@@ -3,20 +3,13 @@
 /* Tests of client/questions.h. */
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "client/questions.h"
+#include "files.h"
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/error.h"
-
-static void open_input(struct input *input, int fd, const char *text)
-{
-	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
-	ck_assert_int_eq(input_init(input, fd, 10), 0);
-}
 
 static void expect(struct questions *questions, const char *wanted, const char *named)
 {
@@ -54,13 +47,13 @@ END_TEST
 
 START_TEST(are_lines)
 {
-	_cleanup_close_ int fd = memfd_create("input", MFD_CLOEXEC);
+	_cleanup_close_ int fd = file_of("one\nmuch too long\ntwo", 21);
 	_cleanup_(input_free) struct input input;
 	struct questions questions = {.input = &input};
 	struct input_line question;
 	char text[QUESTIONS_TEXT_MAX];
 
-	open_input(&input, fd, "one\nmuch too long\ntwo");
+	ck_assert_int_eq(input_init(&input, fd, 10), 0);
 	expect(&questions, "one", " to line 1");
 	ck_assert_int_eq(questions_next(&questions, &question), -EMSGSIZE);
 	ck_assert_str_eq(questions_print(&questions, text), " to line 2");
@@ -71,20 +64,17 @@ END_TEST
 
 START_TEST(are_prompted_for)
 {
-	_cleanup_close_ int fd = memfd_create("input", MFD_CLOEXEC);
-	_cleanup_close_ int terminal = memfd_create("terminal", MFD_CLOEXEC);
+	_cleanup_close_ int fd = file_of("one\ntwo\n", 8), terminal = file_make();
 	_cleanup_(input_free) struct input input;
 	struct questions questions = {.input = &input, .prompt = "? ", .prompt_fd = terminal};
 	struct input_line question;
-	char shown[16];
 
-	open_input(&input, fd, "one\ntwo\n");
+	ck_assert_int_eq(input_init(&input, fd, 10), 0);
 	expect(&questions, "one", "");
-	ck_assert_int_eq(pread(terminal, shown, sizeof(shown), 0), 2);
+	file_expect(terminal, "? ", 2);
 	expect(&questions, "two", "");
 	ck_assert_int_eq(questions_next(&questions, &question), 0);
-	ck_assert_int_eq(pread(terminal, shown, sizeof(shown), 0), 7);
-	ck_assert_mem_eq(shown, "? ? ? \n", 7);
+	file_expect(terminal, "? ? ? \n", 7);
 }
 END_TEST
 

@@ -49,7 +49,7 @@ START_TEST(connects_again_when_it_has_to)
 	ck_assert_int_eq(rig_ask(&rig, ask_over_one), EXIT_ANSWERED);
 	rig_expect_errors(&rig, "");
 	/* The last line, too, needs a newline here: it ends its answer. */
-	rig_expect_file(rig.output, "A\nBB\n\nC\nD\n", 10);
+	file_expect(rig.output, "A\nBB\n\nC\nD\n", 10);
 	ck_assert_uint_eq(rig.conversations, servers[_i].conversations);
 	rig_close(&rig);
 }
@@ -61,7 +61,7 @@ START_TEST(connects_for_each_sentence)
 
 	rig_open(&rig, SOCK_STREAM, rig_answer_stream, "a\n\nb", 4);
 	ck_assert_int_eq(rig_ask(&rig, ask_over_many), EXIT_ANSWERED);
-	rig_expect_file(rig.output, "A\n\nB", 4);
+	file_expect(rig.output, "A\n\nB", 4);
 	ck_assert_uint_eq(rig.conversations, 3);
 	rig_close(&rig);
 }
@@ -77,7 +77,7 @@ START_TEST(asks_given_messages_as_they_are)
 	rig.client.questions.given_count = 3;
 	rig.client.answers.as_lines = true;
 	ck_assert_int_eq(rig_ask(&rig, ask_over_one), EXIT_ANSWERED);
-	rig_expect_file(rig.output, "A\n\nB\nC\n", 7);
+	file_expect(rig.output, "A\n\nB\nC\n", 7);
 	ck_assert_uint_eq(rig.conversations, 3);
 	rig_close(&rig);
 }
@@ -111,7 +111,7 @@ START_TEST(asks_messages_over_one_connection)
 	rig.client.questions.given_count = 3;
 	rig.client.answers.as_lines = true;
 	ck_assert_int_eq(rig_ask(&rig, ask_over_one), EXIT_ANSWERED);
-	rig_expect_file(rig.output, "A\n\nB\nC\n", 7);
+	file_expect(rig.output, "A\n\nB\nC\n", 7);
 	ck_assert_uint_eq(rig.conversations, 1);
 	rig_close(&rig);
 }
@@ -130,7 +130,7 @@ START_TEST(asks_a_sentence_of_megabytes)
 	rig.client.input.line_max = length;
 	ck_assert_int_eq(rig_ask(&rig, ask_over_one), EXIT_ANSWERED);
 	rig_upper(text, length);
-	rig_expect_file(rig.output, text, length);
+	file_expect(rig.output, text, length);
 	rig_close(&rig);
 }
 END_TEST
@@ -172,7 +172,7 @@ START_TEST(goes_on_after_a_missing_answer)
 			  "server: closed in the middle of the answer to line 4 (see --once)\n"
 			  "server: closed without an answer to line 6\n"
 			  "server: too long a sentence, no answer to line 7\n");
-	rig_expect_file(rig.output, "A\nB\nHA\nC\nD\n", 11);
+	file_expect(rig.output, "A\nB\nHA\nC\nD\n", 11);
 	rig_close(&rig);
 }
 END_TEST
@@ -193,7 +193,7 @@ START_TEST(knows_no_end_without_a_newline)
 	rig.arguments.timeout_usec = 300000;
 	ck_assert_int_eq(rig_ask(&rig, ask_over_one), EXIT_MISSING);
 	rig_expect_errors(&rig, "server: no end of the answer to line 1 within 300ms\n");
-	rig_expect_file(rig.output, "A", 1);
+	file_expect(rig.output, "A", 1);
 	rig_close(&rig);
 }
 END_TEST
@@ -214,7 +214,7 @@ START_TEST(shows_all_of_an_answer)
 
 	rig_open(&rig, SOCK_STREAM, answer_with_more, "a\na\n", 4);
 	ck_assert_int_eq(rig_ask(&rig, ask_over_one), EXIT_ANSWERED);
-	rig_expect_file(rig.output, "A\nmore\nA\nmore\n", 14);
+	file_expect(rig.output, "A\nmore\nA\nmore\n", 14);
 	rig_close(&rig);
 }
 END_TEST
@@ -231,7 +231,7 @@ START_TEST(says_so_before_a_person_types)
 	rig.client.questions.prompt_fd = rig.output;
 	ck_assert_int_eq(rig_ask(&rig, ask_over_one), EXIT_MISSING);
 	rig_expect_errors(&rig, "server: Connection refused\n");
-	rig_expect_file(rig.output, "", 0);
+	file_expect(rig.output, "", 0);
 	close(closed);
 	rig_close(&rig);
 }

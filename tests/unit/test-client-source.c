@@ -2,10 +2,10 @@
 
 /* Tests of client/source.h. */
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "client/source.h"
+#include "files.h"
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -27,9 +27,7 @@ static void close_fixture(struct fixture *fixture)
 static void open_fixture(struct fixture *fixture, const char *text, size_t length,
 			 enum framing framing, enum source_pace pace)
 {
-	fixture->fd = memfd_create("input", MFD_CLOEXEC);
-	ck_assert_int_eq(write(fixture->fd, text, length), (ssize_t)length);
-	ck_assert_int_eq(lseek(fixture->fd, 0, SEEK_SET), 0);
+	fixture->fd = file_of(text, length);
 	ck_assert_int_eq(input_init(&fixture->input, fixture->fd, 100), 0);
 	source_init(&fixture->source, &fixture->input, framing, pace);
 }

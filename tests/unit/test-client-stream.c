@@ -55,7 +55,7 @@ static void check_all_answered(void (*serve)(struct rig *, int), char *text, siz
 	}
 	rig_expect_errors(&rig, "");
 	rig_upper(text, length);
-	rig_expect_file(rig.output, text, length);
+	file_expect(rig.output, text, length);
 	rig_close(&rig);
 }
 
@@ -147,7 +147,7 @@ START_TEST(waits_for_an_answer_at_the_end)
 	text[5] = '\n';
 	rig_open(&rig, SOCK_STREAM, answer_at_end, text, TEXT_MAX);
 	ck_assert_int_eq(rig_ask(&rig, stream_ask), EXIT_ANSWERED);
-	rig_expect_file(rig.output, "400000\n", 7);
+	file_expect(rig.output, "400000\n", 7);
 	ck_assert_uint_eq(rig.conversations, 1);
 	rig_close(&rig);
 }
@@ -176,7 +176,7 @@ START_TEST(is_content_with_what_there_is_to_ask)
 	rig.client.input.fd = ends[0];
 	ck_assert_int_eq(rig_ask(&rig, stream_ask), EXIT_ANSWERED);
 	rig_expect_errors(&rig, "");
-	rig_expect_file(rig.output, "A\nB\n", 4);
+	file_expect(rig.output, "A\nB\n", 4);
 	close(ends[0]);
 	rig_close(&rig);
 }
@@ -241,7 +241,7 @@ START_TEST(misses_what_is_missing)
 	rig.arguments.framing = gaps[_i].framing;
 	ck_assert_int_eq(rig_ask(&rig, stream_ask),
 			 gaps[_i].errors[0] ? EXIT_MISSING : EXIT_ANSWERED);
-	rig_expect_file(rig.output, gaps[_i].output, strlen(gaps[_i].output));
+	file_expect(rig.output, gaps[_i].output, strlen(gaps[_i].output));
 	rig_expect_errors(&rig, gaps[_i].errors);
 	rig_close(&rig);
 }
@@ -311,7 +311,7 @@ START_TEST(says_that_nobody_is_there)
 	rig.client.target.count = 2;
 	rig.client.is_missing = false;
 	ck_assert_int_eq(rig_ask(&rig, stream_ask), EXIT_ANSWERED);
-	rig_expect_file(rig.output, "A\n", 2);
+	file_expect(rig.output, "A\n", 2);
 	close(closed);
 	rig_close(&rig);
 }

@@ -38,7 +38,7 @@ START_TEST(reports_what_is_missing)
 	ck_assert_int_eq(answers_take(&rig.client.answers, "half", 4), 0);
 	ck_assert_int_eq(rig_ask(&rig, miss_two), EXIT_MISSING);
 	rig_expect_errors(&rig, "server: one\nserver: two of 3\n");
-	rig_expect_file(rig.output, "half\n", 5); /* the line is the error's alone */
+	file_expect(rig.output, "half\n", 5); /* the line is the error's alone */
 	rig_close(&rig);
 }
 END_TEST
