@@ -134,6 +134,16 @@ int socket_get_name(int fd, struct address *ret_address)
 	return 0;
 }
 
+int socket_get_peer(int fd, struct address *ret_address)
+{
+	struct address address = {.length = sizeof(address.storage)};
+
+	if (getpeername(fd, &address.any, &address.length) < 0)
+		return negative_errno();
+	*ret_address = address;
+	return 0;
+}
+
 void socket_send_at_once(int fd)
 {
 	const int on = 1;

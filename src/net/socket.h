@@ -35,6 +35,10 @@ int socket_open(const struct address *address, int type);
 /* The socket's own address. Returns 0 or a negative errno of getsockname(2). */
 int socket_get_name(int fd, struct address *ret_address);
 
+/* The address of who it is connected with. Returns 0 or a negative errno of getpeername(2):
+ * -ENOTCONN too where that one has gone. */
+int socket_get_peer(int fd, struct address *ret_address);
+
 /* Has what is sent over a TCP socket, or over those accepted from it, leave at once (tcp(7)
  * TCP_NODELAY): an answer must not wait until the one before it is acknowledged. Others need none.
  */

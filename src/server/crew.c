@@ -90,6 +90,8 @@ static enum refusal why_lost(int error)
 		return REFUSAL_STATE;
 	case -EUSERS:
 		return REFUSAL_CONNECTIONS_MAX;
+	case -EDQUOT:
+		return REFUSAL_PER_SOURCE;
 	default:
 		return REFUSAL_MEMORY;
 	}

@@ -320,7 +320,10 @@ int server_run(const struct server_options *options, struct endpoints *endpoints
 	*ret_what = "event loop";
 	r = loop_run(main_loop(&server));
 	voice_stopping(&server.voice);
-	if (server.handing_over)
+	if (server.handing_over) {
+		/* Theirs, too, is to be with the manager before it is asked whether it has all. */
+		crew_join(&server.crew);
 		(void)notify_settle(&server.notify);
+	}
 	return r;
 }

@@ -66,6 +66,43 @@ static int find_ledger(struct store *store, struct endpoints *endpoints, size_t 
 	return 0;
 }
 
+struct stored_state {
+	const char *number; /* the endpoint's */
+	int fd;             /* the same */
+};
+
+static int compare_numbers(const void *a, const void *b)
+{
+	return strcmp(((const struct stored_state *)a)->number,
+		      ((const struct stored_state *)b)->number);
+}
+
+/* A connection's state may be anywhere among thousands. */
+static int sort_states(struct store *store, const struct endpoints *endpoints)
+{
+	store->states = reallocarray(NULL, endpoints->count + 1, sizeof(*store->states));
+	if (!store->states)
+		return -ENOMEM;
+	for (size_t i = 0; i < endpoints->count; i++) {
+		const struct endpoint *endpoint = &endpoints->items[i];
+		const char *number =
+			endpoint->kind == ENDPOINT_STORED ? behind(endpoint->name, STATE) : NULL;
+
+		if (number)
+			store->states[store->state_count++] =
+				(struct stored_state){number, endpoint->fd};
+	}
+	qsort(store->states, store->state_count, sizeof(*store->states), compare_numbers);
+	return 0;
+}
+
+static void forget_states(struct store *store)
+{
+	free(store->states);
+	store->states = NULL;
+	store->state_count = 0;
+}
+
 /* Stays it where it is? Whoever was busy is lost, and must not come again. */
 static bool stays(const struct store *store, const struct endpoint *endpoint)
 {
@@ -91,8 +128,8 @@ int store_open(struct store *store, struct notify *notify, bool always, size_t c
 		.always = always && notify_has_manager(notify),
 		.budget = BUDGET_MAX,
 	};
-	r = find_ledger(store, endpoints, connections);
-	if (r < 0)
+	if ((r = sort_states(store, endpoints)) < 0 ||
+	    (r = find_ledger(store, endpoints, connections)) < 0)
 		return r;
 	for (size_t i = 0; i < endpoints->count; i++)
 		if (endpoints->items[i].kind == ENDPOINT_STORED &&
@@ -112,28 +149,21 @@ int store_open(struct store *store, struct notify *notify, bool always, size_t c
 void store_close(struct store *store)
 {
 	ledger_free(&store->ledger);
+	forget_states(store);
 }
 
-static bool is_state_of(const struct endpoints *endpoints, size_t i, const char *number,
-			int *ret_state)
+static int find_state(const struct store *store, const char *number, int *ret_state)
 {
-	const char *found = i < endpoints->count ? behind(endpoints->items[i].name, STATE) : NULL;
+	const struct stored_state wanted = {.number = number};
+	const struct stored_state *found = NULL;
 
-	if (!found || strcmp(found, number) != 0)
-		return false;
-	*ret_state = endpoints->items[i].fd;
-	return true;
-}
-
-/* They were put next to each other, and come so as a rule. */
-static int find_state(const struct endpoints *endpoints, size_t i, const char *number,
-		      int *ret_state)
-{
-	for (size_t distance = 1; number && distance < endpoints->count; distance++)
-		if (is_state_of(endpoints, i + distance, number, ret_state) ||
-		    is_state_of(endpoints, i - distance, number, ret_state))
-			return 0;
-	return -EBADMSG;
+	if (number && store->state_count > 0)
+		found = bsearch(&wanted, store->states, store->state_count, sizeof(wanted),
+				compare_numbers);
+	if (!found)
+		return -EBADMSG;
+	*ret_state = found->fd;
+	return 0;
 }
 
 /* The manager may not have come to drop it. */
@@ -158,7 +188,7 @@ static int find_kept(struct store *store, const struct endpoints *endpoints, siz
 	case LEDGER_AT_REST:
 		break;
 	case LEDGER_STATED:
-		r = find_state(endpoints, i, behind(endpoint->name, KEPT), &entry.state);
+		r = find_state(store, behind(endpoint->name, KEPT), &entry.state);
 		if (r >= 0 || !store->always)
 			break;
 		store_forget(store, endpoint->name);
@@ -189,7 +219,7 @@ int store_find(struct store *store, const struct endpoints *endpoints, size_t i,
 	if (behind(endpoint->name, KEPT))
 		return find_kept(store, endpoints, i, ret_entry);
 	if (!behind(endpoint->name, IDLE)) {
-		r = find_state(endpoints, i, behind(endpoint->name, BUSY), &state);
+		r = find_state(store, behind(endpoint->name, BUSY), &state);
 		if (r < 0)
 			return r;
 	}
@@ -199,6 +229,7 @@ int store_find(struct store *store, const struct endpoints *endpoints, size_t i,
 
 void store_settle(struct store *store)
 {
+	forget_states(store);
 	if (store->always)
 		ledger_sweep(&store->ledger);
 	else

@@ -32,6 +32,10 @@ struct store {
 	struct ledger ledger;
 	bool always; /* connections are stored as they are accepted */
 
+	/* Owned: of earlier processes, by number, until store_settle(). */
+	struct stored_state *states;
+	size_t state_count;
+
 	/* Of the manager's time, in microseconds of this period. */
 	_Atomic uint64_t period, spent, budget;
 };

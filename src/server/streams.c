@@ -214,8 +214,11 @@ int streams_welcome(struct streams *streams, int fd)
 /* Begins a conversation on a connection that somebody else accepted, and may still hold. */
 static int take(struct streams *streams, int fd, struct connection **ret_connection)
 {
+	struct address peer;
+	/* Who has gone has no name any more, and counts for no source. */
+	bool is_known = socket_get_peer(fd, &peer) >= 0;
 	uint64_t place;
-	int r = admission_enter(streams->context.admission, NULL, &place);
+	int r = admission_enter(streams->context.admission, is_known ? &peer : NULL, &place);
 
 	if (r < 0) {
 		(void)shutdown(fd, SHUT_RDWR);

@@ -9,11 +9,11 @@
 /* How long accepting waits, once descriptors or memory ran out, before it tries again by itself. */
 #define RESUME_USEC UINT64_C(1000000)
 
+/* As bits: one that is not heard yet is not lost when the next one comes. */
 enum command {
-	COMMAND_NONE,
-	COMMAND_STOP,
-	COMMAND_HAND_OVER,
-	COMMAND_END,
+	COMMAND_STOP = 1,
+	COMMAND_HAND_OVER = 2,
+	COMMAND_END = 4,
 };
 
 static void sweep(void *userdata)
@@ -64,12 +64,12 @@ static int on_command(sd_event_source *source, int fd, uint32_t events, void *us
 	(void)eventfd_read(fd, &value);
 	atomic_store(&worker->answered, atomic_load(&worker->asked));
 
-	int what = atomic_exchange(&worker->command, COMMAND_NONE);
+	int what = atomic_exchange(&worker->command, 0);
 
-	if (what == COMMAND_END)
+	if (what & (COMMAND_STOP | COMMAND_HAND_OVER))
+		stop(worker, what & COMMAND_HAND_OVER);
+	if (what & COMMAND_END)
 		(void)sd_event_exit(worker->loop.control, 0);
-	else if (what != COMMAND_NONE)
-		stop(worker, what == COMMAND_HAND_OVER);
 	return 0;
 }
 
@@ -178,7 +178,7 @@ int worker_start(struct worker *worker)
 
 static void command(struct worker *worker, enum command what)
 {
-	atomic_store(&worker->command, what);
+	atomic_fetch_or(&worker->command, (int)what);
 	(void)eventfd_write(worker->command_fd, 1);
 }
 

@@ -81,20 +81,27 @@ START_TEST(sends_at_once)
 }
 END_TEST
 
-/* The same of one that was handed over connected: over a real connection, whose socket the test
- * accepts itself. */
-START_TEST(sends_at_once_over_a_connection_taken)
+/* A real connection, whose server's end the test accepts itself. */
+static int connect_to_test(struct client *client)
 {
 	struct address address = rig_address("127.0.0.1", 0);
-	struct client client;
-	int value = 0, listener = socket_open(&address, SOCK_STREAM), fd;
-	socklen_t length = sizeof(value);
+	int listener = socket_open(&address, SOCK_STREAM), fd;
 
 	ck_assert_int_eq(socket_get_name(listener, &address), 0);
-	client_connect(&client, &address);
+	client_connect(client, &address);
 	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
 	close(listener);
+	return fd;
+}
+
+/* The same of one that was handed over connected. */
+START_TEST(sends_at_once_over_a_connection_taken)
+{
+	struct client client;
+	int value = 0, fd = connect_to_test(&client);
+	socklen_t length = sizeof(value);
+
 	rig_open(&rig, &service);
 	rig_serve_fd(&rig, fd, AF_INET, ENDPOINT_CONNECTED);
 	ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &length), 0);
@@ -175,6 +182,36 @@ START_TEST(connections_max_per_source)
 END_TEST
 
 /* Those that leave are replaced in the table by the last, which must know where it is. */
+/* Those that an earlier process had count as before, and no more than may be come back. */
+START_TEST(connections_max_per_source_of_the_restored)
+{
+	struct client restored[3], extra;
+
+	open_listening();
+	rig.admission.maximum_per_source = 2;
+	for (int i = 0; i < 3; i++) {
+		struct store_entry entry = {.fd = connect_to_test(&restored[i]), .state = -1};
+
+		ck_assert_int_eq(streams_restore(&rig.streams, &entry), i < 2 ? 0 : -EDQUOT);
+	}
+	RIG_UNTIL(&rig, client_is_over(&restored[2]));
+	connect_from(&extra, "127.0.0.1");
+	RIG_UNTIL(&rig, client_is_over(&extra));
+	ck_assert_uint_eq(rig.status.refused[REFUSAL_PER_SOURCE], 1);
+	client_close(&extra);
+	for (int i = 0; i < 2; i++)
+		expect_service(&restored[i]);
+	client_close(&restored[0]);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 1);
+	connect_from(&extra, "127.0.0.1");
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 2);
+	expect_service(&extra);
+	client_close(&extra);
+	close_many(&restored[1], 2);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(table)
 {
 	static const int order[] = {0, 9, 4, 1, 8, 2, 7, 5};
@@ -492,6 +529,7 @@ int main(void)
 		UNIT_ONCE("accepting", dead_listener),
 		UNIT_ONCE("limits", connections_max),
 		UNIT_ONCE("limits", connections_max_per_source),
+		UNIT_ONCE("limits", connections_max_per_source_of_the_restored),
 		UNIT_LOOP_UNLESS(no_limit, "limits", out_of_descriptors, 0, 1),
 		UNIT_ONCE("table", table),
 		UNIT_ONCE("table", many_end_together),

@@ -3,11 +3,13 @@
 /* Tests of server/worker.h: a worker in its thread that is alive, stuck, or failed. */
 
 #include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "exchange/exchange-options.h"
+#include "net/socket.h"
 #include "rig.h"
 #include "server/worker.h"
 #include "util/error.h"
@@ -139,6 +141,44 @@ START_TEST(is_told_while_it_is_asked)
 }
 END_TEST
 
+/* Once the worker is told more than this, it hears of it. */
+static void *release_later(void *before)
+{
+	while (worker.command == *(const int *)before)
+		(void)poll(NULL, 0, 1);
+	(void)sem_post(&may_go_on);
+	return NULL;
+}
+
+/* What it was told before it was told to end is done, though it hears of both at once. */
+START_TEST(does_all_before_it_ends)
+{
+	struct address address = rig_address("127.0.0.1", 0);
+	struct endpoint endpoint = {.fd = socket_open(&address, SOCK_STREAM),
+				    .kind = ENDPOINT_LISTENING};
+	pthread_t thread;
+	int ends[2], told;
+
+	begin();
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_eq(worker_serve(&worker, &endpoint), 0);
+	trap.ready = get_stuck;
+	ck_assert_int_eq(loop_add(&worker.loop, ends[1], EPOLLOUT | EPOLLONESHOT, &trap), 0);
+	ck_assert_int_eq(worker_start(&worker), 0);
+	(void)sem_wait(&is_stuck);
+	worker_stop(&worker);
+	told = worker.command;
+	ck_assert_int_eq(pthread_create(&thread, NULL, release_later, &told), 0);
+	worker_join(&worker);
+	ck_assert_ptr_null(worker.streams.listeners);
+	(void)pthread_join(thread, NULL);
+	end();
+	close(endpoint.fd);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_row rows[] = {
@@ -146,6 +186,7 @@ int main(void)
 		UNIT_ONCE("worker_is_alive", is_not_alive_while_it_is_stuck),
 		UNIT_ONCE("worker_is_alive", is_told_while_it_is_asked),
 		UNIT_ONCE("worker_start", says_that_it_failed),
+		UNIT_ONCE("worker_join", does_all_before_it_ends),
 		{0},
 	};
 
