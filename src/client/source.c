@@ -34,7 +34,7 @@ static int reserve(struct source *source, size_t more)
 		source->ready_begin = 0;
 		source->ready_end = unsent;
 	}
-	if (source->ready_end + more <= source->ready_capacity)
+	if (source->ready && source->ready_end + more <= source->ready_capacity)
 		return 0;
 	while (capacity < unsent + more)
 		capacity *= 2;
