@@ -94,9 +94,9 @@ bool world_jump(uint64_t limit)
 
 	if (next >= limit || next == WORLD_TIMELESS)
 		return false;
-	/* As late as sd-event may be. */
+	/* Late, but not by so much that the coarse clock were always there, too. */
 	if (world.now < next)
-		world.now = next + 3000;
+		world.now = next + 500;
 	return true;
 }
 
