@@ -182,8 +182,8 @@ END_TEST
 
 /* A letter that each loop knows, or its script has, and only the loop over all knows them all. */
 static const char *const fillers[] = {
-	"b",      "\u4e2d", "\u00e9y", "\u0142", "\u0131y", "\u1ebf",
-	"\u01b0", "\u03c9", "\u0444",  "\u00df", "\u0491",  "\U0001f600",
+	"b",      "\u4e2d", "\u00e9y", "\u0142", "\u0131y", "\u1ebf",     "\u01b0",
+	"\u03c9", "\u0444", "\u00df",  "\u0491", "e\u0301", "\U0001f600",
 };
 #define FILLERS (sizeof(fillers) / sizeof(*fillers))
 
