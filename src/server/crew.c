@@ -14,7 +14,8 @@ static int make_limits(struct crew *crew, const struct server_options *options)
 	admission_init(&crew->admission, options->connections_max,
 		       options->connections_max_per_source);
 	unsent_limit_init(&crew->unsent_limit, options->unsent_max, options->workers,
-			  exchange_room(&options->exchange, CONNECTION_READ_SIZE));
+			  exchange_room(&options->exchange, CONNECTION_READ_SIZE) -
+				  exchange_room(&options->exchange, CONNECTION_READ_SIZE_LEAST));
 	return options->datagram_rate > 0 ? rate_new(options->datagram_rate, &crew->rate) : 0;
 }
 

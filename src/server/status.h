@@ -81,7 +81,7 @@ static inline uint64_t status_count_limited(const struct status *status)
 }
 
 /* "refused connections: 17 (connections-max 17), datagrams: 3 (own port 3); accepting paused: 1
- * (out of descriptors 1), resumed: 1; reads shortened: 9 (unsent-max 9)": which limits were met
+ * (out of descriptors 1), resumed: 1; reads shortened: 9 (unsent-max)": which limits were met
  * since before. Returns text, or NULL if none was. */
 const char *status_print_limited(const struct status *status, const struct status *before,
 				 char text[static STATUS_TEXT_MAX]);

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-void unsent_limit_init(struct unsent_limit *limit, size_t maximum, unsigned workers, size_t largest)
+void unsent_limit_init(struct unsent_limit *limit, size_t maximum, unsigned workers, size_t surplus)
 {
 	size_t reserve;
 
-	if (__builtin_mul_overflow(workers, largest, &reserve))
+	if (__builtin_mul_overflow(workers, surplus, &reserve))
 		reserve = SIZE_MAX;
 	limit->full_below = maximum == UNSENT_ANY ? SIZE_MAX
 			    : maximum < reserve   ? 0

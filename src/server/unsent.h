@@ -9,9 +9,9 @@
  *      reading              full pieces                   │    small pieces: nobody waits,
  *                                                         │    and nobody can make it grow much
  *
- * The reserve is the longest answer to a full piece, once for each worker: none has more than one
- * on its way between looking at the sum and adding to it. So answers to full pieces never exceed
- * the maximum, and above it each connection has the answer to one small piece at most.
+ * Above the maximum each connection has the answer to one small piece at most. The reserve is by
+ * how much the longest answer to a full piece exceeds that, once for each worker: none has more
+ * than one on its way between looking at the sum and adding to it.
  *
  * All workers share the limit. Its sum changes only when an answer is not wholly sent, and is but
  * looked at otherwise: as long as everybody reads, it stays in each processor's cache. Not its job:
@@ -33,10 +33,11 @@ struct unsent_limit {
 	atomic_size_t kept;
 };
 
-/* Limits what is kept to maximum bytes: so many workers read pieces whose answers are largest bytes
- * at most. A maximum below the reserve has them read small pieces always. */
+/* Limits what is kept to maximum bytes: so many workers read full pieces, whose longest answer
+ * exceeds that to a small one by surplus bytes. A maximum below the reserve has them read small
+ * pieces always. */
 void unsent_limit_init(struct unsent_limit *limit, size_t maximum, unsigned workers,
-		       size_t largest);
+		       size_t surplus);
 
 /* May a full piece be read? */
 static inline bool unsent_limit_has_room(const struct unsent_limit *limit)

@@ -299,12 +299,14 @@ static void keep_unsent(struct world_peer *peer, size_t length)
 		"%zu bytes unsent", sum);
 }
 
-/* As much as may be read at once: of a full piece the answer fits into the limit. */
+/* As much as may be read at once: what the answer to a full piece has more than that to a small one
+ * fits into the limit. */
 static void check_piece(const struct world_peer *peer, size_t length)
 {
-	size_t largest = exchange_room(world.exchange, CONNECTION_READ_SIZE);
+	size_t surplus = exchange_room(world.exchange, CONNECTION_READ_SIZE) -
+			 exchange_room(world.exchange, CONNECTION_READ_SIZE_LEAST);
 	bool is_full = world.unsent_max == UNSENT_ANY ||
-		       world_count_unsent() + largest <= world.unsent_max || peer->is_shut;
+		       world_count_unsent() + surplus <= world.unsent_max || peer->is_shut;
 
 	REQUIRE(length == (is_full ? CONNECTION_READ_SIZE : CONNECTION_READ_SIZE_LEAST),
 		"reads %zu bytes with %zu unsent", length, world_count_unsent());

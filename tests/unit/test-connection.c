@@ -164,7 +164,7 @@ START_TEST(small_pieces_near_the_limit)
 	rig_open(&rig, &rig_tripling);
 	largest = exchange_room(&rig.exchange, CONNECTION_READ_SIZE);
 	least = exchange_room(&rig.exchange, CONNECTION_READ_SIZE_LEAST);
-	unsent_limit_init(&rig.unsent_limit, largest, 1, largest);
+	unsent_limit_init(&rig.unsent_limit, largest - least, 1, largest - least);
 	rig_connect(&rig, &stuck, _i);
 	rig_connect(&rig, &slow, _i);
 	rig_connect(&rig, &other, _i);

@@ -175,6 +175,19 @@ START_TEST(adds_up)
 }
 END_TEST
 
+/* However long a message may be: as long as nothing is kept, full pieces are read. */
+START_TEST(long_messages_leave_room)
+{
+	begin(2);
+	options.exchange.framing = FRAMING_LINE;
+	options.exchange.message_max = 2 << 20;
+	options.unsent_max = 4 << 20;
+	serve();
+	ck_assert(unsent_limit_has_room(&crew.unsent_limit));
+	end();
+}
+END_TEST
+
 #define MOST    5
 #define CLIENTS 12
 #define TIMES   150
@@ -255,6 +268,7 @@ int main(void)
 		UNIT_ONCE("crew_serve", spreads_twins),
 		UNIT_ONCE("crew_serve", takes_a_connection),
 		UNIT_ONCE("crew_sum_status", adds_up),
+		UNIT_ONCE("crew_init", long_messages_leave_room),
 		UNIT_LOOP("crew_start", connections_max_is_exact, 0, 2),
 		{0},
 	};

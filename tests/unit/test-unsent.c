@@ -61,10 +61,10 @@ START_TEST(has_room_up_to_the_reserve)
 		limit.kept = rows[i].kept;
 		ck_assert_msg(unsent_limit_has_room(&limit) == rows[i].has_room, "row %zu", i);
 	}
-	for (size_t largest = SIZE_MAX; largest > SIZE_MAX / 2; largest -= SIZE_MAX / 3) {
+	for (size_t surplus = SIZE_MAX; surplus > SIZE_MAX / 2; surplus -= SIZE_MAX / 3) {
 		struct unsent_limit limit;
 
-		unsent_limit_init(&limit, UNSENT_ANY - 1, 2, largest);
+		unsent_limit_init(&limit, UNSENT_ANY - 1, 2, surplus);
 		ck_assert(!unsent_limit_has_room(&limit));
 	}
 }
@@ -132,7 +132,7 @@ START_TEST(threads_share_it)
 	struct worker_thread workers[THREADS];
 	struct unsent_limit limit;
 
-	unsent_limit_init(&limit, MAXIMUM, THREADS, LARGEST);
+	unsent_limit_init(&limit, MAXIMUM, THREADS, LARGEST - SMALLEST);
 	for (unsigned i = 0; i < THREADS; i++) {
 		workers[i] = (struct worker_thread){.limit = &limit};
 		ck_assert_int_eq(
