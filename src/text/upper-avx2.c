@@ -11,9 +11,9 @@
  *        0xfc     &    0x40    &     0x52      &     0xc2        = 0x40: foreign
  *
  * There are eight bits, so a loop takes for foreign what its languages haven't got: the one for
- * Vietnamese ligatures and most of Latin Extended-A, the one for Turkish sharp s, most of them long
- * letters. Without lead_high, that is where C2, D2, E2 and F2 share their rectangles, a look-up is
- * saved, and what the loop would confuse it compares with. Each table is 16 bytes.
+ * Vietnamese most of U+0100 to U+017F, the one for Turkish sharp s, nearly all of them cased
+ * letters of three bytes. Where C2, D2, E2 and F2 may share their rectangles, lead_high is saved,
+ * and the loop compares with the leads that it would confuse. Each table is 16 bytes.
  */
 
 #include <immintrin.h>
@@ -194,6 +194,7 @@ INLINE uint64_t find_arrows(const struct window *w)
 	return find_bits(is(w->here, 0xe2) & is(w->next, 0x86) & is_in(third, 0x85, 0xbf));
 }
 
+/* Whatever the text, no trail is found: a loop that stopped at one would cut a character. */
 INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
 {
 	uint64_t found = find_bits(add_up_to_255(find_foreign_bytes(w, scripts), bytes(0x7f)));
@@ -331,7 +332,7 @@ INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *
 	return out;
 }
 
-/* Eight bytes at a time move together by the table of those that are kept. */
+/* Eight bytes at a time move together by the table of those that are kept, 2 KiB. */
 INLINE void store_half_without(unsigned char *out, __m128i half, uint64_t dropped)
 {
 	uint64_t first = dropped & 0xff, second = dropped >> 8 & 0xff;
