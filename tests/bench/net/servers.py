@@ -14,6 +14,7 @@ import processes
 
 HERE = pathlib.Path(__file__).resolve().parent
 PEERS = HERE.parent / "peers"
+ROOT = HERE.parent.parent.parent
 # Vector code on purpose: what a distribution's -O2 leaves scalar would only make peers look bad.
 CFLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-O3", "-Wall", "-Wextra"]
 START_SECONDS = 10
