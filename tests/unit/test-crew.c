@@ -229,13 +229,39 @@ static void *come_and_go(void *userdata)
 	return userdata;
 }
 
-/* Workers that accept at the same time admit as many as there may be, and never one more. */
+/* As many as there may be are let in, and stay; whoever comes then is not. */
+static void fill_up(void)
+{
+	struct client clients[MOST + 1];
+	struct status status;
+	uint64_t before;
+
+	crew_sum_status(&crew, &status);
+	before = status.connections_refused;
+	for (unsigned i = 0; i <= MOST; i++) {
+		client_connect(&clients[i], &server);
+		do {
+			ck_assert_int_eq(loop_round(crew_main_loop(&crew), 1), 0);
+			crew_sum_status(&crew, &status);
+		} while (status.connections_open + status.connections_refused - before <= i);
+	}
+	ck_assert_uint_eq(status.connections_open, MOST);
+	for (unsigned i = 0; i <= MOST; i++)
+		client_close(&clients[i]);
+	while (status.connections_open > 0) {
+		ck_assert_int_eq(loop_round(crew_main_loop(&crew), 1), 0);
+		crew_sum_status(&crew, &status);
+	}
+}
+
+/* Workers that accept at the same time never admit one more than there may be. */
 START_TEST(connections_max_is_exact)
 {
 	pthread_t clients[CLIENTS];
 	struct status status;
 
 	begin(3);
+	served = refused = inside = at_most = finished = 0;
 	options.connections_max = MOST;
 	if (_i)
 		options.connections_max_per_source = MOST;
@@ -252,11 +278,12 @@ START_TEST(connections_max_is_exact)
 	} while (finished < CLIENTS || status.connections_open > 0);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		ck_assert_int_eq(pthread_join(clients[i], NULL), 0);
-	ck_assert_uint_eq(at_most, MOST);
+	ck_assert_uint_le(at_most, MOST);
 	ck_assert_uint_gt(refused, 0);
 	ck_assert_uint_eq(status.connections_served, served);
 	ck_assert_uint_eq(status.connections_refused, refused);
 	ck_assert_uint_eq(served + refused, CLIENTS * TIMES);
+	fill_up();
 	end();
 }
 END_TEST

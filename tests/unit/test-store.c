@@ -181,6 +181,7 @@ START_TEST(finds_by_name)
 		ck_assert_int_eq(entry.fd, found[i].fd);
 		ck_assert_int_eq(entry.state, found[i].state);
 	}
+	close_store();
 }
 END_TEST
 
