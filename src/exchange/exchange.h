@@ -57,6 +57,12 @@ static inline bool exchange_is_done(const struct exchange *exchange)
 	return exchange->done;
 }
 
+/* True while a message has begun whose rest has not come. */
+static inline bool exchange_is_amid_message(const struct exchange *exchange)
+{
+	return exchange->held_length > 0;
+}
+
 /* Releases what is held. The exchange is as at its beginning afterwards. */
 void exchange_reset(struct exchange *exchange);
 

@@ -60,7 +60,8 @@ static const struct option_row rows[] = {
 	 "answer one IPv4 address or IPv6 /64 so many times a\n"
 	 "second (default 1000, and loopback any number;\n0: no limit)"},
 	{"idle-timeout", OPTION_IDLE_TIMEOUT, "TIME",
-	 "close a connection that was silent so long\n(default 10min; infinity: never)"},
+	 "close a connection that was silent, or in the middle\n"
+	 "of one message, so long (default 10min; infinity:\nnever)"},
 	{"exit-idle-time", OPTION_EXIT_IDLE_TIME, "TIME",
 	 "exit when there was nothing to do for so long, if\n"
 	 "somebody else holds the sockets (default infinity)"},

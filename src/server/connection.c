@@ -17,7 +17,12 @@ static uint32_t now_msec(const struct connection *connection)
 
 uint64_t connection_silence(const struct connection *connection)
 {
-	return (uint64_t)(uint32_t)(now_msec(connection) - connection->last_activity) * 1000;
+	return (uint64_t)(uint32_t)(now_msec(connection) - connection->last_progress) * 1000;
+}
+
+static void get_on(struct connection *connection)
+{
+	connection->last_progress = now_msec(connection);
 }
 
 _Static_assert(sizeof(struct connection) <= 72, "thousands of them are open and silent");
@@ -141,7 +146,7 @@ static void end(struct connection *connection)
 		return;
 	}
 	(void)shutdown(connection->fd, SHUT_WR);
-	connection->last_activity = now_msec(connection);
+	get_on(connection);
 	connection_context_expect(connection->context, CONNECTION_LINGER_USEC);
 	(void)wait_for(connection, CONNECTION_LINGERING);
 }
@@ -202,6 +207,8 @@ static void send_rest(struct connection *connection)
 		fail(connection, (int)n);
 		return;
 	}
+	if (n > 0)
+		get_on(connection);
 	unsent->begin += (uint32_t)n;
 	if (unsent->begin < unsent->end)
 		return;
@@ -240,6 +247,7 @@ static ssize_t receive_piece(const struct connection *connection)
 static void read_request(struct connection *connection)
 {
 	struct connection_context *context = connection->context;
+	bool was_amid_message = exchange_is_amid_message(&connection->exchange);
 	size_t length;
 	ssize_t n;
 	int r;
@@ -268,6 +276,8 @@ static void read_request(struct connection *connection)
 	}
 	if (r < 0)
 		connection->is_refused = true;
+	if (!was_amid_message || length > 0)
+		get_on(connection);
 	reply(connection, context->reply, length);
 }
 
@@ -289,7 +299,6 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 		linger(connection);
 		return;
 	}
-	connection->last_activity = now_msec(connection);
 	if (connection->state == CONNECTION_SENDING)
 		send_rest(connection);
 	else
@@ -315,7 +324,7 @@ int connection_begin(struct connection_context *context, int fd, const struct ad
 		};
 		if (has_record)
 			record_begin(connection->record, fd, peer);
-		connection->last_activity = now_msec(connection);
+		get_on(connection);
 		r = table_join(&context->connections, &connection->entry);
 	}
 	if (r < 0) {

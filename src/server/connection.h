@@ -34,7 +34,7 @@ struct connection {
 	struct unsent *unsent;            /* owned; NULL if there is none */
 	uint64_t place;                   /* in context->admission */
 	struct table_entry entry;         /* in context->connections */
-	uint32_t last_activity;           /* milliseconds of loop->now, modulo 2^32 */
+	uint32_t last_progress;           /* milliseconds of loop->now, modulo 2^32 */
 	int fd;                           /* owned */
 	uint32_t slot : LEDGER_SLOT_BITS; /* in the ledger of context->store; 0: it is not stored */
 	enum connection_state state : 2;
@@ -69,8 +69,8 @@ int connection_begin(struct connection_context *context, int fd, const struct ad
 		     uint64_t place, struct connection **ret_connection);
 
 /* Has a connection that was just begun go on in the middle: of an exchange, of sending unsent (NULL
- * if nothing is), in a state. Both are taken over. Returns 0 or a negative errno of epoll_ctl(2).
- */
+ * if nothing is), in a state. Both are taken over; its silence began just now, too. Returns 0 or a
+ * negative errno of epoll_ctl(2). */
 int connection_resume(struct connection *connection, const struct exchange *exchange,
 		      struct unsent *unsent, enum connection_state state, bool input_ended);
 
@@ -88,7 +88,9 @@ void connection_close(struct connection *connection, enum connection_end why);
 /* Releases it and leaves the socket to whoever shares it: the peer sees nothing. */
 void connection_let_go(struct connection *connection);
 
-/* Microseconds since its last byte, or since it began to linger. */
+/* Microseconds since it got on, or since it began to linger. A message that begins, or becomes
+ * whole, is progress, and so are bytes of a reply that waited, once the peer takes them; more bytes
+ * of a message that stays unfinished are none, or it could drip in for ever. */
 uint64_t connection_silence(const struct connection *connection);
 
 /* The i-th connection of the table. */

@@ -315,11 +315,27 @@ void streams_stop(struct streams *streams)
 	}
 }
 
-/* Microseconds of silence that a connection is granted. */
-static uint64_t patience(const struct connection *connection)
+/* Microseconds of silence that a connection is still granted; 0: its time is over. */
+static uint64_t time_left(const struct connection *connection)
 {
-	return connection->state == CONNECTION_LINGERING ? CONNECTION_LINGER_USEC
-							 : connection->context->idle_timeout;
+	uint64_t granted = connection->state == CONNECTION_LINGERING
+				   ? CONNECTION_LINGER_USEC
+				   : connection->context->idle_timeout;
+	uint64_t silence = connection_silence(connection);
+
+	if (granted == PARSE_INFINITY)
+		return granted;
+	return silence < granted ? granted - silence : 0;
+}
+
+/* As if the loop had come to it. Returns false if that was its end. */
+static bool serve(struct connection *connection)
+{
+	const struct table *connections = &connection->context->connections;
+	size_t before = connections->count;
+
+	connection->source.ready(&connection->source, 0);
+	return connections->count == before;
 }
 
 void streams_sweep(struct streams *streams)
@@ -330,14 +346,13 @@ void streams_sweep(struct streams *streams)
 	/* Backwards: one that leaves is replaced by the last, which was looked at already. */
 	for (size_t i = context->connections.count; i-- > 0;) {
 		struct connection *connection = connection_at(context, i);
-		uint64_t granted = patience(connection);
-		uint64_t silence = connection_silence(connection);
-		uint64_t left = granted - silence;
+		uint64_t left;
 
 		keep(streams, connection);
-		if (granted == PARSE_INFINITY)
+		if (time_left(connection) == 0 && !serve(connection))
 			continue;
-		if (silence >= granted)
+		left = time_left(connection);
+		if (left == 0)
 			connection_close(connection, connection->state == CONNECTION_LINGERING
 							     ? CONNECTION_END_OVER
 							     : CONNECTION_END_IDLE);

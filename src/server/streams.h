@@ -53,5 +53,6 @@ void streams_resume(struct streams *streams);
 
 /* Closes connections that were silent for idle_timeout, or lingered too long, and stores those for
  * which the manager had no time; to be called once context.next_sweep is reached. Late by a tenth
- * of a second at most. */
+ * of a second at most. What waits in a connection's socket is served first: it may have come while
+ * the process was stopped, or the machine asleep. */
 void streams_sweep(struct streams *streams);

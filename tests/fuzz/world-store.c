@@ -208,7 +208,7 @@ void world_begin_life(void)
 		peer->was_served = false;
 		peer->is_restored = true;
 		peer->kept = peer->unsent;
-		peer->last_event = world.now;
+		peer->last_progress = world.now;
 	}
 	world_begin_life_of_datagrams();
 }

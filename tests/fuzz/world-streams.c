@@ -36,7 +36,7 @@ struct world_peer *world_connect(int listener, const struct address *address, si
 	if (listener < 0) {
 		peer->fd = world_open(WORLD_CONNECTION, address->any.sa_family, 0);
 		world_look(peer->fd, WORLD_CONNECTION)->peer = peer;
-		peer->last_event = world.now;
+		peer->last_progress = world.now;
 		world.accepted++;
 	}
 	return peer;
@@ -130,7 +130,8 @@ static bool was_silent(const struct world_peer *peer)
 
 	if (peer->is_shut && now - peer->shut_at >= CONNECTION_LINGER_USEC)
 		return true;
-	return world.idle_timeout != WORLD_TIMELESS && now - peer->last_event >= world.idle_timeout;
+	return world.idle_timeout != WORLD_TIMELESS &&
+	       now - peer->last_progress >= world.idle_timeout;
 }
 
 /* There must be a reason to close, and an answer is not to be torn by a reset. */
@@ -218,7 +219,7 @@ int __wrap_accept4(int fd, struct sockaddr *peer_address, socklen_t *length, int
 		return fail_to_accept(peer);
 	peer->fd = world_open(WORLD_CONNECTION, peer->address.any.sa_family, 0);
 	world_look(peer->fd, WORLD_CONNECTION)->peer = peer;
-	peer->last_event = world.now;
+	peer->last_progress = world.now;
 	memcpy(peer_address, &peer->address.storage,
 	       peer->address.length < room ? peer->address.length : room);
 	*length = peer->address.length;
@@ -322,6 +323,21 @@ static bool has_peer_fault(struct world_peer *peer, enum world_call call)
 	return true;
 }
 
+/* The next length bytes are delivered: a message that begins with them, or becomes whole, is
+ * progress. */
+static void deliver(struct world_peer *peer, size_t length)
+{
+	struct reference before, after;
+
+	make_reference(&before, peer);
+	peer->delivered += length;
+	make_reference(&after, peer);
+	if (before.answered == peer->delivered - length || after.answered > before.answered)
+		peer->last_progress = world_coarse_now();
+	reference_free(&before);
+	reference_free(&after);
+}
+
 ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags);
 ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags)
 {
@@ -353,7 +369,7 @@ ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags)
 	/* What comes after the server's own end is none of the conversation. */
 	if (peer->first_read == 0)
 		peer->first_read = length;
-	peer->delivered += length;
+	deliver(peer, length);
 	world.bytes_in += peer->is_shut ? 0 : length;
 	return (ssize_t)length;
 }
@@ -386,6 +402,7 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
 	peer->reply = grown(peer->reply, peer->received + length);
 	memcpy(peer->reply + peer->received, bytes, length);
 	peer->received += length;
+	peer->last_progress = world_coarse_now();
 	if (peer->room != SIZE_MAX)
 		peer->room -= length;
 	world.bytes_out += length;

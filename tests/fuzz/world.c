@@ -117,6 +117,11 @@ void world_progress(int fd)
 	world.current = fd;
 }
 
+uint64_t world_coarse_now(void)
+{
+	return world.now - world.now % COARSE_USEC;
+}
+
 static uint32_t events_of(const struct world_descriptor *descriptor)
 {
 	uint32_t events = 0;
@@ -153,8 +158,6 @@ static int collect(struct epoll_event *events, int maximum)
 
 		if (ready == 0)
 			continue;
-		if (descriptor->peer)
-			descriptor->peer->last_event = world.now - world.now % COARSE_USEC;
 		events[count++] = (struct epoll_event){.events = ready, .data = descriptor->data};
 	}
 	return count;
@@ -263,7 +266,7 @@ int __real_clock_gettime(clockid_t clock, struct timespec *ret_time);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
-	uint64_t now = world.now - world.now % COARSE_USEC;
+	uint64_t now = world_coarse_now();
 
 	if (clock != CLOCK_MONOTONIC_COARSE)
 		return __real_clock_gettime(clock, ret_time);

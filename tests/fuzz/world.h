@@ -94,7 +94,7 @@ struct world_peer {
 	bool is_shut;     /* by the server */
 	bool is_closed;   /* by the server */
 	bool is_excused;  /* a fault was its: what it was sent is good, but may not be all */
-	uint64_t last_event, shut_at;
+	uint64_t last_progress, shut_at;
 };
 
 /* A descriptor that the service manager keeps from one life to the next; -1: it was passed on. */
@@ -165,6 +165,9 @@ bool world_is_fake(int fd);
 
 /* What a descriptor that must be open is; NULL kinds end the process. */
 struct world_descriptor *world_look(int fd, enum world_kind kind);
+
+/* The clock, as far as the server can tell. */
+uint64_t world_coarse_now(void);
 
 /* The server got on: it does not turn around itself. */
 void world_progress(int fd);

@@ -113,6 +113,32 @@ START_TEST(goes_on_to_the_end)
 }
 END_TEST
 
+/* In the next process a message that drips in has its time once more, and no more than that. */
+START_TEST(goes_on_with_a_message_that_drips)
+{
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig.exchange.framing = FRAMING_LINE;
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "dr", 2);
+	RIG_UNTIL(&rig, rig.status.bytes_in == 2);
+	rig.loop.now += 9000000;
+	ck_assert_uint_ge(connection_silence(only()), 9000000);
+	hand_over();
+	ck_assert_uint_eq(connection_silence(only()), 0);
+	rig.loop.now += 9000000;
+	client_send(&client, "ip", 2);
+	RIG_UNTIL(&rig, rig.status.bytes_in == 4);
+	ck_assert_uint_ge(connection_silence(only()), 9000000);
+	client_send(&client, "\n", 1);
+	RIG_UNTIL(&rig, client_has(&client, "DRIP\n"));
+	ck_assert_uint_eq(connection_silence(only()), 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* A peer sees the end though somebody else still holds the socket. */
 START_TEST(closes_what_is_shared)
 {
@@ -265,6 +291,7 @@ int main(void)
 	const struct unit_row rows[] = {
 		UNIT_LOOP("stored_write", goes_on_between_messages, 0, RIG_WAYS),
 		UNIT_LOOP("stored_write", goes_on_in_a_character, 0, RIG_WAYS),
+		UNIT_LOOP("stored_write", goes_on_with_a_message_that_drips, 0, RIG_WAYS),
 		UNIT_LOOP("stored_write", goes_on_with_an_unsent_answer, 0, RIG_WAYS),
 		UNIT_LOOP("stored_write", goes_on_to_the_end, 0, RIG_WAYS),
 		UNIT_LOOP("connection_close", closes_what_is_shared, 0, RIG_WAYS),

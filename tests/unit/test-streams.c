@@ -454,6 +454,105 @@ START_TEST(sweeps_who_never_reads)
 }
 END_TEST
 
+/* Sends one byte after another, some seconds between, the first 9 seconds after it connected. */
+static void drip(struct client *client, const char *bytes, size_t length, uint64_t seconds)
+{
+	rig.streams.context.idle_timeout = 10 * SECOND;
+	connect_many(client, 1);
+	rig.loop.now += 9 * SECOND;
+	for (size_t i = 0; i < length; i++) {
+		uint64_t before = rig.status.bytes_in;
+
+		rig.loop.now += i ? seconds * SECOND : 0;
+		client_send(client, bytes + i, 1);
+		RIG_UNTIL(&rig, rig.status.bytes_in == before + 1);
+		streams_sweep(&rig.streams);
+		ck_assert_uint_eq(rig.streams.context.connections.count, 1);
+	}
+}
+
+static const struct {
+	enum framing framing;
+	const char *message; /* of 8 bytes */
+	const char *reply;
+} drips[] = {
+	{FRAMING_LINE, "dripped\n", "DRIPPED\n"},
+	{FRAMING_LENGTH, "\0\0\0\4drip", "\0\0\0\4DRIP"},
+	{FRAMING_STREAM, "dripping", "DRIPPING"},
+};
+
+/* A message has idle_timeout from its first byte on to become whole in, however it drips in; and so
+ * has the next one. */
+START_TEST(sweeps_who_drips)
+{
+	struct client client;
+
+	open_listening();
+	rig.exchange.framing = drips[_i].framing;
+	drip(&client, drips[_i].message, 7, 1);
+	/* 9 seconds after the first byte. */
+	rig.loop.now += 3 * SECOND;
+	client_send(&client, drips[_i].message + 7, 1);
+	RIG_UNTIL(&rig, client_read(&client) == 8);
+	ck_assert_mem_eq(client.bytes, drips[_i].reply, 8);
+	rig.loop.now += 9 * SECOND;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 1);
+	client_close(&client);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
+
+	drip(&client, drips[_i].message, 5, 2);
+	rig.loop.now += 2 * SECOND;
+	/* One more just when it is too late: nothing comes of it, and where there is no message it
+	 * is answered. */
+	client_send(&client, drips[_i].message + 5, 1);
+	streams_sweep(&rig.streams);
+	if (drips[_i].framing == FRAMING_STREAM) {
+		RIG_UNTIL(&rig, client_read(&client) == 6);
+		ck_assert_uint_eq(rig.streams.context.connections.count, 1);
+	} else {
+		ck_assert_uint_eq(rig.streams.context.connections.count, 0);
+		RIG_UNTIL(&rig, client_is_over(&client));
+	}
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Who has sent something while the process was stopped, or taken what was waiting for it, was not
+ * silent, though the timer comes first. */
+START_TEST(serves_before_it_sweeps)
+{
+	struct client silent, speaks, ends, reads;
+	size_t sent;
+
+	open_listening();
+	rig.streams.context.idle_timeout = 10 * SECOND;
+	connect_many(&silent, 1);
+	connect_many(&speaks, 1);
+	connect_many(&ends, 1);
+	connect_many(&reads, 1);
+	sent = rig_flood(&rig, &reads, 'x');
+	ck_assert_uint_lt(client_read(&reads), sent);
+	client_send(&speaks, "hello", 5);
+	client_send(&ends, "bye", 3);
+	ck_assert_int_eq(shutdown(ends.fd, SHUT_WR), 0);
+	rig.loop.now += 60 * SECOND;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 3);
+	RIG_UNTIL(&rig, client_is_over(&silent));
+	RIG_UNTIL(&rig, client_has(&speaks, "HELLO"));
+	RIG_UNTIL(&rig, client_has(&ends, "BYE") && client_is_over(&ends));
+	RIG_UNTIL(&rig, client_read(&reads) == sent);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 2);
+	client_close(&silent);
+	client_close(&speaks);
+	client_close(&ends);
+	client_close(&reads);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(sweeps_many)
 {
 	struct client clients[64];
@@ -537,6 +636,8 @@ int main(void)
 		UNIT_LOOP_UNLESS(no_limit, "streams_stop", stops_while_paused, 0, 1),
 		UNIT_ONCE("streams_sweep", sweeps_the_silent),
 		UNIT_ONCE("streams_sweep", sweeps_who_never_reads),
+		UNIT_LOOP("streams_sweep", sweeps_who_drips, 0, 3),
+		UNIT_ONCE("streams_sweep", serves_before_it_sweeps),
 		UNIT_ONCE("streams_sweep", sweeps_many),
 		UNIT_ONCE("streams_sweep", overdue_sweep_stays_due),
 		UNIT_ONCE("streams_sweep", never_sweeps),
