@@ -15,12 +15,12 @@
  *
  * Knowing every script costs more than knowing one, so there is a loop for each group of scripts
  * that share a text, and one for all. A loop stops at the first character that is "foreign": cased
- * or of a changing length, and not among what it knows. Then the block that follows decides which
- * loop goes on. Where scripts alternate so quickly that this costs more than it gains, the loop
- * over all takes a while; what is foreign even there, upper-character maps.
+ * or of a changing length, and not among what it knows. That letter tells which loop goes on, or
+ * the block that it begins does. Where scripts alternate so quickly that this costs more than it
+ * gains, the loop over all takes a while; what is foreign even there, upper-character maps.
  *
  *     run_best ──► ascii, caseless, latin, ... ──(foreign)──► run_best
- *        └─(three short runs)──► all ──(foreign)──► one character ──► all
+ *        └─(short runs)──► all ──(foreign)──► one character ──► all
  *
  * Loops change only between two characters: one that knows a lead also maps its trail.
  *
@@ -72,8 +72,15 @@
 /* Texts longer than this gain by the loops' look ahead. */
 #define LONG (3 * MARGIN)
 
-/* Runs shorter than this didn't pay. */
-#define SHORT_RUN (2 * BLOCK)
+/* Runs that come to so many bytes on average pay: more in one makes up for less in others. */
+#define RUN_PAYS      (2 * BLOCK)
+#define BALANCE_MOST  (3 * RUN_PAYS)
+#define BALANCE_AGAIN (2 * RUN_PAYS)
+
+/* As many blocks of ASCII make up for one that isn't, and the loop for ASCII goes on; how many such
+ * may come close together. */
+#define OTHER_COSTS 6
+#define OTHERS_MOST (4 * OTHER_COSTS)
 
 struct text {
 	const unsigned char *begin, *in, *end;
@@ -329,13 +336,13 @@ INLINE void step_ascii(struct text *t, vector v)
 	t->out += step;
 }
 
-/* ASCII, four blocks a turn. Blocks that have anything else are mapped in between; three of them in
- * a row are for another loop. */
+/* ASCII, four blocks a turn. A block that has anything else is mapped in between where such are
+ * few; where they aren't, another loop takes less. */
 static NOINLINE struct place run_ascii(struct place from, const unsigned char *end)
 {
 	struct text t = rest_of(from, end);
 	const unsigned char *until = t.end - MARGIN;
-	int others = 0;
+	int balance = 0;
 
 	step_ascii(&t, load_vector(t.in));
 	while (t.in <= until) {
@@ -343,7 +350,7 @@ static NOINLINE struct place run_ascii(struct place from, const unsigned char *e
 		vector c = load_vector(t.in + 2 * BLOCK), d = load_vector(t.in + 3 * BLOCK);
 
 		if (is_ascii(a | b | c | d)) {
-			others = 0;
+			balance += balance < OTHERS_MOST ? 4 : 0;
 			for (int line = 0; line < 4 * BLOCK; line += 64)
 				prefetch(t.in + line);
 			store_vector(t.out, map_ascii(a));
@@ -353,10 +360,11 @@ static NOINLINE struct place run_ascii(struct place from, const unsigned char *e
 			t.in += 4 * BLOCK;
 			t.out += 4 * BLOCK;
 		} else if (is_ascii(a)) {
-			others = 0;
+			balance++;
 			step_ascii(&t, a);
 		} else {
-			if (++others == 3)
+			balance -= OTHER_COSTS;
+			if (balance < 0)
 				break;
 			if (!step_caseless(&t))
 				go_on(&t, step_inner(place_of(&t), end));
@@ -365,21 +373,13 @@ static NOINLINE struct place run_ascii(struct place from, const unsigned char *e
 	return place_of(&t);
 }
 
-/* By the first loop that knows all of the next block. */
-static struct place run_best(struct place from, const unsigned char *end)
+/* By the first loop that knows all of the next block, which begins with a letter of Latin. */
+static struct place run_some_latin(struct place from, const unsigned char *end)
 {
 	struct window w = load_window(from.in);
 
-	if (is_ascii(w.here))
-		return run_ascii(from, end);
-	if (!find_foreign(&w, CASELESS))
-		return run_caseless(from, end);
 	if (!find_foreign(&w, LATIN))
 		return run_latin(from, end);
-	if (!find_foreign(&w, CYRILLIC))
-		return run_cyrillic(from, end);
-	if (!find_foreign(&w, GREEK))
-		return run_greek(from, end);
 	if (!find_foreign(&w, TURKISH))
 		return run_turkish(from, end);
 	if (!find_foreign(&w, VIETNAMESE))
@@ -387,26 +387,65 @@ static struct place run_best(struct place from, const unsigned char *end)
 	return run_all(from, end, BLOCK);
 }
 
+/* By the first loop that knows all of the next block. */
+static struct place run_any(struct place from, const unsigned char *end)
+{
+	struct window w = load_window(from.in);
+
+	if (is_ascii(w.here))
+		return run_ascii(from, end);
+	if (!find_foreign(&w, CASELESS))
+		return run_caseless(from, end);
+	if (!find_foreign(&w, CYRILLIC))
+		return run_cyrillic(from, end);
+	if (!find_foreign(&w, GREEK))
+		return run_greek(from, end);
+	return run_some_latin(from, end);
+}
+
+/* A loop most often stops at a letter that one other knows: to read it takes less than to look the
+ * block up. Where that loop doesn't know this very letter after all it returns at once. */
+static struct place run_best(struct place from, const unsigned char *end)
+{
+	switch (*from.in) {
+	case 0xc3:
+	case 0xc4:
+	case 0xc5:
+		return run_some_latin(from, end);
+	case 0xc6:
+	case 0xe1:
+		return run_vietnamese(from, end);
+	case 0xce:
+	case 0xcf:
+		return run_greek(from, end);
+	case 0xd0:
+	case 0xd1:
+		return run_cyrillic(from, end);
+	default:
+		return run_any(from, end);
+	}
+}
+
 INLINE struct place run_text(struct place at, const unsigned char *end)
 {
-	ptrdiff_t stay = STAY_LEAST;
-	int short_runs = 0;
+	ptrdiff_t stay = STAY_LEAST, balance = BALANCE_MOST;
 
 	while (end - at.in >= MARGIN) {
 		const unsigned char *from = at.in;
 
-		if (short_runs == 3) {
+		if (balance < 0) {
 			at = run_all(at, end, stay);
 			stay = stay < STAY ? 2 * stay : STAY;
-			short_runs = 0;
+			balance = BALANCE_AGAIN;
 			continue;
 		}
 		at = run_best(at, end);
-		if (at.in - from >= SHORT_RUN) {
+		if (at.in == from)
+			at = run_all(at, end, BLOCK);
+		balance += at.in - from - RUN_PAYS;
+		if (balance > BALANCE_MOST) {
+			balance = BALANCE_MOST;
 			stay = STAY_LEAST;
-			short_runs = 0;
-		} else {
-			short_runs++;
 		}
 	}
 	return at;
