@@ -32,6 +32,12 @@ void client_miss(struct client *client, const char *format, ...)
 	client->is_missing = true;
 }
 
+enum program_exit client_fail_memory(void)
+{
+	report(LOG_ERR, "%s", strerror(ENOMEM));
+	return EXIT_TROUBLE;
+}
+
 enum program_exit client_fail_input(int error)
 {
 	report(LOG_ERR, "standard input: %s", strerror(-error));

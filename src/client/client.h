@@ -41,8 +41,9 @@ const char *client_print_time(uint64_t usec, char text[static CLIENT_TIME_MAX]);
 void client_miss(struct client *client, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Reports that reading or writing failed, and how; quietly where nobody reads our output any more.
- * Returns the exit code. */
+/* Report that memory ran out; that reading or writing failed, and how, quietly where nobody reads
+ * our output any more. Return the exit code. */
+enum program_exit client_fail_memory(void);
 enum program_exit client_fail_input(int error);
 enum program_exit client_fail_output(int error);
 

@@ -46,9 +46,8 @@ static int find_target(struct client *client)
 	if (r == 0)
 		return 0;
 	if (r == -ENOMEM)
-		report(LOG_ERR, "%s", strerror(ENOMEM));
-	else
-		report(LOG_ERR, "%s: %s", what, why ? why : strerror(-r));
+		return (int)client_fail_memory();
+	report(LOG_ERR, "%s: %s", what, why ? why : strerror(-r));
 	return EXIT_TROUBLE;
 }
 
@@ -71,10 +70,8 @@ static int prepare(struct client *client)
 		       is_datagram ? DATAGRAM_LINE_MAX : SENTENCE_MAX) < 0 ||
 	    answers_init(&client->answers, STDOUT_FILENO,
 			 is_prompted && is_shown ? ANSWER_PREFIX : NULL,
-			 is_typed || arguments->message_count) < 0) {
-		report(LOG_ERR, "%s", strerror(ENOMEM));
-		return EXIT_TROUBLE;
-	}
+			 is_typed || arguments->message_count) < 0)
+		return (int)client_fail_memory();
 	return find_target(client);
 }
 

@@ -30,6 +30,7 @@ enum verdict {
 	VERDICT_UNANSWERED, /* closed before any byte of an answer */
 	VERDICT_MISSING,    /* reported */
 	VERDICT_OUTPUT,     /* standard output failed */
+	VERDICT_MEMORY,
 };
 
 static void drop(struct sentences *sentences)
@@ -117,10 +118,8 @@ static enum verdict ask(struct sentences *sentences, const struct input_line *li
 	enum duplex_end end;
 
 	if (source_init_message(&source, framing, line->bytes, line->length, line->newline) < 0 ||
-	    duplex_init(&duplex, sentences->fd, &source, &client->answers) < 0) {
-		client_miss(client, "%s", strerror(ENOMEM));
-		return VERDICT_MISSING;
-	}
+	    duplex_init(&duplex, sentences->fd, &source, &client->answers) < 0)
+		return VERDICT_MEMORY;
 	duplex.half_close = sentences->own_connection;
 	duplex.expects_answer = true;
 	duplex.timeout_usec = client->arguments->timeout_usec;
@@ -194,6 +193,8 @@ enum program_exit sentences_ask(struct client *client, bool once)
 		switch (ask_until_answered(&sentences, &line)) {
 		case VERDICT_OUTPUT:
 			return client_fail_output(client->answers.error);
+		case VERDICT_MEMORY:
+			return client_fail_memory();
 		case VERDICT_UNANSWERED:
 			return EXIT_MISSING; /* nobody there */
 		default:

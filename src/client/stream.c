@@ -65,10 +65,8 @@ static int open_stream(struct stream *stream)
 	source_init(&stream->source, &client->input, framing,
 		    framing == FRAMING_STREAM ? SOURCE_FIRST_LINE : SOURCE_FLOW);
 	answers_begin(&client->answers, framing);
-	if (duplex_init(&stream->duplex, stream->fd, &stream->source, &client->answers) < 0) {
-		client_miss(client, "%s", strerror(ENOMEM));
-		return EXIT_TROUBLE;
-	}
+	if (duplex_init(&stream->duplex, stream->fd, &stream->source, &client->answers) < 0)
+		return client_fail_memory();
 	stream->duplex.half_close = true;
 	stream->duplex.timeout_usec = client->arguments->timeout_usec;
 	return 0;

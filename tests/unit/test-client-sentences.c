@@ -2,6 +2,9 @@
 
 /* Tests of client/sentences.c. */
 
+#include <malloc.h>
+#include <sys/resource.h>
+
 #include "client-rig.h"
 
 static enum program_exit ask_over_one(struct client *client)
@@ -256,8 +259,45 @@ START_TEST(fails_where_it_cannot_read_or_write)
 }
 END_TEST
 
+/* No more memory than there is, for this process from here on. */
+static void end_memory(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	struct rlimit limit;
+	unsigned long pages;
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_eq(fscanf(file, "%lu", &pages), 1);
+	fclose(file);
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &limit), 0);
+	limit.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE);
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+/* Not an answer that is missing, but trouble. */
+START_TEST(runs_out_of_memory)
+{
+	struct rlimit before;
+	struct rig rig;
+	int code;
+
+	/* Or the server's thread would have some for us. */
+	ck_assert_int_eq(mallopt(M_ARENA_MAX, 1), 1);
+	rig_open(&rig, SOCK_STREAM, rig_answer_stream, "a\nb\n", 4);
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &before), 0);
+	end_memory();
+	code = (int)rig_ask(&rig, _i == 0 ? ask_over_one : ask_over_many);
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
+	ck_assert_int_eq(code, EXIT_TROUBLE);
+	rig_expect_errors(&rig, "Cannot allocate memory\n");
+	file_expect(rig.output, "", 0);
+	rig_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
+	const char *no_limit = unit_lacks_memory_limit();
 	const struct unit_row rows[] = {
 		UNIT_LOOP("connections", connects_again_when_it_has_to, 0,
 			  sizeof(servers) / sizeof(servers[0])),
@@ -270,6 +310,7 @@ int main(void)
 		UNIT_ONCE("gaps", shows_all_of_an_answer),
 		UNIT_ONCE("errors", says_so_before_a_person_types),
 		UNIT_LOOP("errors", fails_where_it_cannot_read_or_write, 0, 2),
+		UNIT_LOOP_UNLESS(no_limit, "errors", runs_out_of_memory, 0, 2),
 		{.group = NULL},
 	};
 

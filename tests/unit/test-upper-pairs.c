@@ -13,23 +13,13 @@
 #undef NDEBUG
 #include "unit.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "text/upper-character.h"
 #include "text/upper-version.h"
 
 /* With a sanitizer one cased character in so many: the code is the same, and slower by far. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CASED_STEP 7
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define CASED_STEP 7
-#endif
-#endif
-#ifndef CASED_STEP
-#define CASED_STEP 1
-#endif
+#define CASED_STEP (UNIT_IS_SANITIZED ? 7 : 1)
 
 /* A text grows to about this length before it is mapped: it stays in the processor's cache. */
 #define TEXT_ENOUGH ((size_t)48 << 10)

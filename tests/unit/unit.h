@@ -8,6 +8,7 @@
  */
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,14 +35,37 @@ struct unit_row {
 		group, test, from, to, missing                                                     \
 	}
 
+/* With a sanitizer memory is its own, and code slower by far. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNIT_IS_SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNIT_IS_SANITIZED true
+#endif
+#endif
+#ifndef UNIT_IS_SANITIZED
+#define UNIT_IS_SANITIZED false
+#endif
+
+static inline bool unit_is_in_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "vgpreload");
+}
+
+/* For UNIT_LOOP_UNLESS(): a limit of the process's memory (setrlimit(2), RLIMIT_AS) stops what
+ * checks it, too. */
+static inline const char *unit_lacks_memory_limit(void)
+{
+	return UNIT_IS_SANITIZED || unit_is_in_valgrind() ? "memory but a checker's" : NULL;
+}
+
 /* For UNIT_LOOP_UNLESS(): valgrind keeps RLIMIT_NOFILE itself, and closes what is above only after
  * the kernel accepted it: a connection is lost that a real limit leaves in the backlog. */
 static inline const char *unit_lacks_descriptor_limit(void)
 {
-	const char *preload = getenv("LD_PRELOAD");
-
-	return preload && strstr(preload, "vgpreload") ? "limit of descriptors but valgrind's"
-						       : NULL;
+	return unit_is_in_valgrind() ? "limit of descriptors but valgrind's" : NULL;
 }
 
 /* Runs the rows up to the one without a group. Returns main's exit status. */
