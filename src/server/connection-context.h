@@ -36,7 +36,7 @@ struct connection_context {
 	uint64_t idle_timeout;             /* microseconds; PARSE_INFINITY: none */
 
 	char *request; /* owned: CONNECTION_READ_SIZE bytes */
-	char *reply;   /* owned: the room for their reply */
+	char *reply;   /* owned: the room for their reply, and for that to the end of input */
 
 	struct table connections; /* of struct connection's entry */
 	uint64_t next_sweep;      /* when a connection may be due, of loop->now's clock */

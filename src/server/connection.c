@@ -109,26 +109,30 @@ void connection_close(struct connection *connection, enum connection_end why)
 	release(connection);
 }
 
-/* By the network, or whatever it is that an errno of recv(2) or send(2) says. */
-static void fail(struct connection *connection, int error)
+/* By the network, or whatever it is that an errno of recv(2) or send(2) says. Returns false: it is
+ * closed. */
+static bool fail(struct connection *connection, int error)
 {
 	bool is_reset = error == -ECONNRESET || error == -EPIPE;
 
 	if (connection->has_record && !is_reset)
 		connection->record->error = -error;
 	connection_close(connection, is_reset ? CONNECTION_END_RESET : CONNECTION_END_ERROR);
+	return false;
 }
 
 static uint32_t events_of(enum connection_state state)
 {
-	return state == CONNECTION_SENDING ? EPOLLOUT : EPOLLIN;
+	return state == CONNECTION_SENDING ? EPOLLOUT : EPOLLIN | EPOLLRDHUP;
 }
 
-/* Changes what is waited for; without that a connection can't go on. Returns false once it is
- * closed. */
+/* From here on functions return whether the connection is still open: once it is closed there is
+ * none. */
+
+/* Changes what is waited for; without that a connection can't go on. */
 static bool wait_for(struct connection *connection, enum connection_state state)
 {
-	if ((state == CONNECTION_SENDING) != (connection->state == CONNECTION_SENDING) &&
+	if (connection->is_in_loop && events_of(state) != events_of(connection->state) &&
 	    loop_change(connection->context->loop, connection->fd, events_of(state),
 			&connection->source) < 0) {
 		connection_close(connection, CONNECTION_END_MEMORY);
@@ -139,25 +143,27 @@ static bool wait_for(struct connection *connection, enum connection_state state)
 }
 
 /* All that will be answered is sent. At the peer's end of input nothing can be unread. */
-static void end(struct connection *connection)
+static bool end(struct connection *connection)
 {
 	if (connection->input_ended) {
 		connection_close(connection, CONNECTION_END_OVER);
-		return;
+		return false;
 	}
 	(void)shutdown(connection->fd, SHUT_WR);
 	get_on(connection);
 	connection_context_expect(connection->context, CONNECTION_LINGER_USEC);
-	(void)wait_for(connection, CONNECTION_LINGERING);
+	return wait_for(connection, CONNECTION_LINGERING);
 }
 
 /* Sends what the socket takes. Returns the bytes taken, 0 included, or a negative errno. */
 static ssize_t send_some(struct connection *connection, const char *bytes, size_t length)
 {
+	/* Behind the last answer comes our end: it goes along in the same segment. */
+	int more = exchange_is_done(&connection->exchange) ? MSG_MORE : 0;
 	ssize_t n;
 
 	do
-		n = send(connection->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send(connection->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT | more);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : negative_errno();
@@ -180,20 +186,20 @@ static bool keep(struct connection *connection, const char *rest, size_t length)
 	return wait_for(connection, CONNECTION_SENDING);
 }
 
-static void reply(struct connection *connection, const char *bytes, size_t length)
+static bool reply(struct connection *connection, const char *bytes, size_t length)
 {
 	ssize_t n = 0;
 
 	if (length > 0)
 		n = send_some(connection, bytes, length);
 	if (n < 0)
-		fail(connection, (int)n);
-	else if ((size_t)n < length)
-		(void)keep(connection, bytes + n, length - (size_t)n);
-	else if (exchange_is_done(&connection->exchange))
-		end(connection);
-	else
-		mark_rest(connection);
+		return fail(connection, (int)n);
+	if ((size_t)n < length)
+		return keep(connection, bytes + n, length - (size_t)n);
+	if (exchange_is_done(&connection->exchange))
+		return end(connection);
+	mark_rest(connection);
+	return true;
 }
 
 static void send_rest(struct connection *connection)
@@ -204,7 +210,7 @@ static void send_rest(struct connection *connection)
 		send_some(connection, unsent->bytes + unsent->begin, unsent->end - unsent->begin);
 
 	if (n < 0) {
-		fail(connection, (int)n);
+		(void)fail(connection, (int)n);
 		return;
 	}
 	if (n > 0)
@@ -214,7 +220,7 @@ static void send_rest(struct connection *connection)
 		return;
 	unsent_release(context->unsent_limit, context->status, take_pointer(connection->unsent));
 	if (exchange_is_done(&connection->exchange))
-		end(connection);
+		(void)end(connection);
 	else if (wait_for(connection, CONNECTION_READING))
 		mark_rest(connection);
 }
@@ -244,41 +250,73 @@ static ssize_t receive_piece(const struct connection *connection)
 	return n;
 }
 
-static void read_request(struct connection *connection)
+/* 0 at the peer's end of input, if that is all there is; otherwise a negative errno, or more. */
+static ssize_t look_for_end(const struct connection *connection)
 {
-	struct connection_context *context = connection->context;
-	bool was_amid_message = exchange_is_amid_message(&connection->exchange);
-	size_t length;
+	char byte;
 	ssize_t n;
-	int r;
+
+	do
+		n = recv(connection->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? negative_errno() : n;
+}
+
+/* Answers n bytes that were read. Returns the reply's length: after a bad message what was answered
+ * before it is sent, and the conversation is over. */
+static size_t feed(struct connection *connection, size_t n)
+{
+	const struct connection_context *context = connection->context;
+	size_t length;
+
+	status_count(&context->status->bytes_in, n);
+	if (connection->has_record)
+		connection->record->bytes_in += n;
+	if (exchange_feed(&connection->exchange, context->exchange, context->request, n,
+			  context->reply, &length) < 0)
+		connection->is_refused = true;
+	return length;
+}
+
+/* Answers the end of input, behind length bytes of the reply. Returns the reply's length. */
+static size_t finish(struct connection *connection, size_t length)
+{
+	const struct connection_context *context = connection->context;
+	size_t rest;
+
+	connection->input_ended = true;
+	if (exchange_finish(&connection->exchange, context->exchange, context->reply + length,
+			    &rest) < 0)
+		connection->is_refused = true;
+	return length + rest;
+}
+
+/* Reads once, and answers. If the end of input may be there, too, it is looked for: who asks once
+ * and is done has the answer and our end at once. */
+static bool read_request(struct connection *connection, bool may_have_ended)
+{
+	bool was_amid_message = exchange_is_amid_message(&connection->exchange);
+	size_t length = 0;
+	ssize_t n;
 
 	mark(connection, LEDGER_BUSY);
 	n = receive_piece(connection);
 	if (n == -EAGAIN) {
 		mark_rest(connection);
-		return;
+		return true;
 	}
-	if (n < 0) {
-		fail(connection, (int)n);
-		return;
+	if (n > 0) {
+		length = feed(connection, (size_t)n);
+		if (may_have_ended)
+			n = look_for_end(connection);
 	}
-	/* After a bad message what was answered before it is sent, and the conversation is over. */
-	if (n == 0) {
-		connection->input_ended = true;
-		r = exchange_finish(&connection->exchange, context->exchange, context->reply,
-				    &length);
-	} else {
-		status_count(&context->status->bytes_in, (uint64_t)n);
-		if (connection->has_record)
-			connection->record->bytes_in += (uint64_t)n;
-		r = exchange_feed(&connection->exchange, context->exchange, context->request,
-				  (size_t)n, context->reply, &length);
-	}
-	if (r < 0)
-		connection->is_refused = true;
+	if (n == 0)
+		length = finish(connection, length);
+	else if (n < 0 && n != -EAGAIN)
+		return fail(connection, (int)n);
 	if (!was_amid_message || length > 0)
 		get_on(connection);
-	reply(connection, context->reply, length);
+	return reply(connection, connection->context->reply, length);
 }
 
 /* Takes out what the peer still sends after our end, so that its stack does not see a reset. */
@@ -294,7 +332,6 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 {
 	struct connection *connection = (struct connection *)source;
 
-	(void)events; /* errors and hang-ups show in what recv() and send() return */
 	if (connection->state == CONNECTION_LINGERING) {
 		linger(connection);
 		return;
@@ -302,7 +339,7 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 	if (connection->state == CONNECTION_SENDING)
 		send_rest(connection);
 	else
-		read_request(connection);
+		(void)read_request(connection, events & EPOLLRDHUP);
 }
 
 int connection_begin(struct connection_context *context, int fd, const struct address *peer,
@@ -336,15 +373,22 @@ int connection_begin(struct connection_context *context, int fd, const struct ad
 		return r;
 	}
 	status_count(&context->status->connections_open, 1);
+	status_count(&context->status->connections_served, 1);
 	connection_context_expect(context, context->idle_timeout);
-	r = loop_add(context->loop, fd, EPOLLIN, &connection->source);
+	/* What was sent on connecting is there by now, and often all there will ever be. */
+	if (peer && !read_request(connection, true)) {
+		*ret_connection = NULL;
+		return 0;
+	}
+	r = loop_add(context->loop, fd, events_of(connection->state), &connection->source);
 	if (r < 0) {
+		status_count(&context->status->connections_served, UINT64_C(-1));
 		if (!peer)
 			(void)shutdown(fd, SHUT_RDWR);
 		release(connection);
 		return r;
 	}
-	status_count(&context->status->connections_served, 1);
+	connection->is_in_loop = true;
 	*ret_connection = connection;
 	return 0;
 }

@@ -10,7 +10,7 @@
  *   │       │ └───────────── all is sent ──────────────────┘◄────┘
  *   │       │ peer's end of input: all is answered ──► closed
  *   │       └ done before that (--once, bad message) ──► LINGERING ──peer's end, or 2 s──► closed
- *   accepted
+ *   accepted, and read from at once
  *
  * While a reply waits nothing is read: a slow reader holds one bounded buffer (unsent.h) and the
  * sockets' own, and delays nobody. A silent connection has no buffer.
@@ -41,6 +41,7 @@ struct connection {
 	bool input_ended : 1; /* the peer's: nothing can be unread */
 	bool is_shared : 1;   /* other descriptors, here or elsewhere, are the same socket */
 	bool is_refused : 1;  /* its last message was bad */
+	bool is_in_loop : 1;  /* not before what it came with was looked at */
 	bool has_record : 1;  /* for the log: there is one behind it */
 	struct record record[];
 };
@@ -64,7 +65,9 @@ enum connection_end {
 
 /* Begins a conversation with peer (NULL: whoever the kernel says; somebody else accepted it, and
  * may share it) on fd, a non-blocking connected socket, at a place of context->admission; both are
- * taken over, whatever is returned. Returns 0, -ENOMEM, or a negative errno of epoll_ctl(2). */
+ * taken over, whatever is returned. What its peer has sent already is answered at once:
+ * *ret_connection is NULL if that was all, and it is closed. Returns 0, -ENOMEM, or a negative
+ * errno of epoll_ctl(2). */
 int connection_begin(struct connection_context *context, int fd, const struct address *peer,
 		     uint64_t place, struct connection **ret_connection);
 

@@ -47,7 +47,8 @@ int streams_init(struct streams *streams, struct loop *loop,
 				.idle_timeout = PARSE_INFINITY,
 				.next_sweep = PARSE_INFINITY,
 				.request = malloc(CONNECTION_READ_SIZE),
-				.reply = malloc(exchange_room(exchange, CONNECTION_READ_SIZE)),
+				.reply = malloc(exchange_room(exchange, CONNECTION_READ_SIZE) +
+						exchange_room(exchange, 0)),
 				.closed = on_closed,
 				.userdata = streams,
 			},
@@ -153,7 +154,7 @@ static void admit(struct streams *streams, int fd, const struct address *peer)
 		(void)close(fd);
 	else
 		r = connection_begin(&streams->context, fd, peer, place, &connection);
-	if (r >= 0)
+	if (r >= 0 && connection)
 		keep(streams, connection);
 	else if (r == -EUSERS)
 		refuse(streams, peer, REFUSAL_CONNECTIONS_MAX);

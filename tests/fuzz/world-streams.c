@@ -82,6 +82,8 @@ uint32_t world_stream_events(const struct world_descriptor *descriptor)
 										       : 0;
 	if (peer->delivered < peer->sent || peer->has_ended || peer->was_reset)
 		events |= EPOLLIN;
+	if (peer->has_ended || peer->was_reset)
+		events |= EPOLLRDHUP;
 	if (peer->room > 0 || peer->was_reset)
 		events |= EPOLLOUT;
 	if (peer->was_reset || (peer->has_ended && peer->is_shut))
@@ -132,6 +134,24 @@ static bool was_silent(const struct world_peer *peer)
 		return true;
 	return world.idle_timeout != WORLD_TIMELESS &&
 	       now - peer->last_progress >= world.idle_timeout;
+}
+
+void world_serve(struct world_peer *peer)
+{
+	if (!peer->was_served)
+		world.served++;
+	peer->was_served = true;
+}
+
+/* MSG_MORE is for what an end follows, or the rest of an answer that did not fit. */
+void world_check_corks(void)
+{
+	for (unsigned i = 0; i < world.peer_count; i++) {
+		const struct world_peer *peer = &world.peers[i];
+
+		REQUIRE(!peer->is_corked || peer->unsent > 0 || peer->is_shut || peer->is_closed,
+			"peer %u waits for what was sent", i);
+	}
 }
 
 /* There must be a reason to close, and an answer is not to be torn by a reset. */
@@ -345,8 +365,12 @@ ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags)
 	struct world_peer *peer = world_look(fd, WORLD_CONNECTION)->peer;
 	size_t there = peer->sent - peer->delivered;
 
-	REQUIRE(flags == MSG_DONTWAIT, "flags %d", flags);
-	check_piece(peer, length);
+	if (flags & MSG_PEEK)
+		REQUIRE(length == 1, "looks at %zu bytes", length);
+	else
+		check_piece(peer, length);
+	REQUIRE((flags & ~MSG_PEEK) == MSG_DONTWAIT, "flags %d", flags);
+	world_serve(peer);
 	if (has_peer_fault(peer, WORLD_RECV))
 		return -1;
 	if (there == 0 && peer->was_reset && !peer->reset_is_seen) {
@@ -360,6 +384,8 @@ ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags)
 		return -1;
 	}
 	REQUIRE(there > 0 || !peer->end_is_seen || peer->is_shut, "read behind the end");
+	if (flags & MSG_PEEK && there > 0)
+		return 1;
 	world_progress(fd);
 	length = limited(length < there ? length : there);
 	if (length > 0)
@@ -381,7 +407,8 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
 	struct world_peer *peer = world_look(fd, WORLD_CONNECTION)->peer;
 	size_t left;
 
-	REQUIRE(length > 0 && flags == (MSG_NOSIGNAL | MSG_DONTWAIT), "flags %d", flags);
+	REQUIRE(length > 0 && (flags & ~MSG_MORE) == (MSG_NOSIGNAL | MSG_DONTWAIT), "flags %d",
+		flags);
 	REQUIRE(!peer->is_shut, "sent after shutdown");
 	world.current = fd;
 	if (has_peer_fault(peer, WORLD_SEND)) {
@@ -398,6 +425,7 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
 	world_progress(fd);
 	left = length;
 	length = limited(length < peer->room ? length : peer->room);
+	peer->is_corked = flags & MSG_MORE;
 	keep_unsent(peer, left - length);
 	peer->reply = grown(peer->reply, peer->received + length);
 	memcpy(peer->reply + peer->received, bytes, length);

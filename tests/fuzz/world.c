@@ -175,6 +175,7 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int maximum, int timeo
 	(void)world_look(fd, WORLD_EPOLL);
 	REQUIRE(++world.rounds < ROUNDS_MAX && ++world.waste < WASTE_MAX,
 		"turns around itself: %u rounds, %u for nothing", world.rounds, world.waste);
+	world_check_corks();
 	(void)world.step(false);
 	while ((count = collect(events, maximum)) == 0 && timeout != 0) {
 		/* As the kernel has it: only who waits is interrupted. */
@@ -214,10 +215,8 @@ static int change_wait(struct world_descriptor *descriptor, int operation,
 	descriptor->is_waited_for = true;
 	descriptor->events = event->events;
 	descriptor->data = event->data;
-	if (descriptor->peer && !descriptor->peer->was_served) {
-		descriptor->peer->was_served = true;
-		world.served++;
-	}
+	if (descriptor->peer)
+		world_serve(descriptor->peer);
 	return 0;
 }
 

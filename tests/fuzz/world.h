@@ -89,9 +89,10 @@ struct world_peer {
 	bool has_ended;   /* half-closed */
 	bool end_is_seen; /* by the server */
 	bool was_reset, reset_is_seen;
-	bool was_served;  /* waited for at least once in this life */
+	bool was_served;  /* read from, or waited for, at least once in this life */
 	bool is_restored; /* from an earlier one */
 	bool is_shut;     /* by the server */
+	bool is_corked;   /* what it was sent waits for more, or for the server's end */
 	bool is_closed;   /* by the server */
 	bool is_excused;  /* a fault was its: what it was sent is good, but may not be all */
 	uint64_t last_progress, shut_at;
@@ -190,6 +191,10 @@ void world_half_close(struct world_peer *peer);
 void world_reset(struct world_peer *peer, bool takes_all_along);
 uint32_t world_stream_events(const struct world_descriptor *descriptor);
 void world_close_peer(struct world_peer *peer);
+/* The server has taken its connection on. */
+void world_serve(struct world_peer *peer);
+/* Nothing that was sent to a peer waits any longer than the round. */
+void world_check_corks(void);
 /* Every byte that the server could answer is answered, and right. */
 void world_check_streams(bool is_quiet);
 void world_free_streams(void);

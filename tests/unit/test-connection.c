@@ -444,6 +444,103 @@ START_TEST(refuses_what_epoll_refuses)
 }
 END_TEST
 
+/* Who has sent all of it before the connection is accepted is answered in the same round, the
+ * unfinished too, and it is over. */
+START_TEST(answers_on_accepting)
+{
+	struct rig rig;
+	struct client client;
+	struct address server;
+
+	rig_open(&rig, &service);
+	server = rig_serve(&rig, "127.0.0.1", SOCK_STREAM);
+	client_connect(&client, &server);
+	client_send(&client, "hello\xce", 6);
+	half_close(&client);
+	rig_round(&rig);
+	ck_assert_uint_eq(rig.status.connections_served, 1);
+	ck_assert_uint_eq(rig.status.connections_open, 0);
+	ck_assert_uint_eq(rig.admission.open, 0);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	ck_assert(client_has(&client, "HELLO\xce"));
+	ck_assert_int_eq(client.error, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Who may send more is waited for, asked or not. */
+START_TEST(goes_on_after_accepting)
+{
+	struct rig rig;
+	struct client client;
+	struct address server;
+
+	rig_open(&rig, &service);
+	server = rig_serve(&rig, "127.0.0.1", SOCK_STREAM);
+	client_connect(&client, &server);
+	if (_i == 1)
+		client_send(&client, "hello", 5);
+	rig_round(&rig);
+	ck_assert_uint_eq(rig.status.connections_open, 1);
+	ck_assert_uint_eq(rig.status.bytes_out, _i == 1 ? 5 : 0);
+	client_send(&client, " world", 6);
+	RIG_UNTIL(&rig, client_has(&client, _i == 1 ? "HELLO WORLD" : " WORLD"));
+	half_close(&client);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	ck_assert_uint_eq(rig.status.connections_open, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* The end, too, is answered together with what came before it. */
+START_TEST(answers_the_end_along)
+{
+	struct rig rig;
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "hello\xce", 6);
+	half_close(&client);
+	rig_round(&rig);
+	ck_assert_uint_eq(rig.status.connections_open, 0);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	ck_assert(client_has(&client, "HELLO\xce"));
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* An answer that does not fit while it is accepted: the rest comes later, and then the end. */
+START_TEST(slow_reader_on_accepting)
+{
+	const int small = 1;
+	struct rig rig;
+	struct client client;
+	struct address server;
+	char bytes[60000];
+
+	memset(bytes, 'x', sizeof(bytes));
+	rig_open(&rig, &rig_tripling);
+	server = rig_serve(&rig, "127.0.0.1", SOCK_STREAM);
+	/* Those accepted from it have it, too. */
+	ck_assert_int_eq(
+		setsockopt(rig.endpoints[0].fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	client_connect(&client, &server);
+	client_send(&client, bytes, sizeof(bytes));
+	half_close(&client);
+	rig_round(&rig);
+	ck_assert_int_eq(connection_at(&rig.streams.context, 0)->state, CONNECTION_SENDING);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	expect_tripled(&client, sizeof(bytes));
+	ck_assert_int_eq(client.error, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* Much in both directions at once, in pieces of all sizes: nothing is lost or mixed up. */
 START_TEST(duplex)
 {
@@ -481,6 +578,7 @@ int main(void)
 		UNIT_LOOP("reading", answers_as_it_comes, 0, RIG_WAYS),
 		UNIT_LOOP("reading", half_close_is_answered, 0, RIG_WAYS),
 		UNIT_LOOP("reading", nothing_is_answered_with_an_end, 0, RIG_WAYS),
+		UNIT_LOOP("reading", answers_the_end_along, 0, RIG_WAYS),
 		UNIT_LOOP("reading", duplex, 0, RIG_WAYS),
 		UNIT_LOOP("sending", slow_reader_costs_one_buffer, 0, RIG_WAYS),
 		UNIT_LOOP("sending", goes_on_after_a_slow_reader, 0, RIG_WAYS),
@@ -492,6 +590,9 @@ int main(void)
 		UNIT_LOOP("lingering", unfinished_message_ends_it, 0, RIG_WAYS),
 		UNIT_LOOP("reset", reset_at_any_stage, 0, RIG_WAYS * STAGE_COUNT),
 		UNIT_LOOP("connection_close", closed_while_sending, 0, RIG_WAYS),
+		UNIT_ONCE("connection_begin", answers_on_accepting),
+		UNIT_LOOP("connection_begin", goes_on_after_accepting, 0, 2),
+		UNIT_ONCE("connection_begin", slow_reader_on_accepting),
 		UNIT_ONCE("connection_begin", refuses_what_epoll_refuses),
 		{0},
 	};
