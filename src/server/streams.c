@@ -13,8 +13,12 @@
 #include "util/error.h"
 #include "util/parse.h"
 
-/* Connections accepted before the others have their turn. */
+/* Connections accepted before the others have their turn, at most. */
 #define ACCEPTS_PER_ROUND 16
+
+/* After so many rounds on end in which all that might be accepted were, they may be twice as many.
+ */
+#define ROUNDS_TO_GROW 4
 
 /* Walking a table of many has its price: it is not done more often than this. */
 #define SWEEP_EVERY_USEC UINT64_C(100000)
@@ -24,6 +28,8 @@ struct listener {
 	struct streams *streams;
 	struct listener *next;
 	int fd;
+	unsigned accepts;     /* how many may be accepted in a round */
+	unsigned full_rounds; /* on end: as many were */
 };
 
 /* A connection has gone: there is a descriptor again. */
@@ -164,35 +170,53 @@ static void admit(struct streams *streams, int fd, const struct address *peer)
 		refuse(streams, peer, REFUSAL_MEMORY);
 }
 
+/* Returns whether it is worth asking for another. */
+static bool accept_one(struct listener *listener)
+{
+	struct streams *streams = listener->streams;
+	struct address peer = {.length = sizeof(peer.storage)};
+	int fd = accept4(listener->fd, &peer.any, &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		run_on(streams);
+		admit(streams, fd, &peer);
+		return true;
+	}
+	if (errno == EMFILE || errno == ENFILE)
+		run_short(streams, SHORTAGE_DESCRIPTORS);
+	else if (errno == ENOBUFS || errno == ENOMEM)
+		run_short(streams, SHORTAGE_MEMORY);
+	/* Somebody who shares the socket shut it down (or ss -K): it would be ready for ever. */
+	else if (errno == EINVAL)
+		loop_remove(streams->context.loop, listener->fd);
+	/* Anything else concerns this one connection: it is gone before we came (accept(2)). */
+	return errno == EINTR || errno == ECONNABORTED;
+}
+
+/* As many as there were lately: to find that nobody else is there costs a tenth of what a short
+ * connection does, as accept4(2) makes the socket and its descriptor first. Who is left waits for
+ * one more round. */
+static void learn(struct listener *listener, unsigned accepted)
+{
+	if (accepted < listener->accepts) {
+		listener->accepts = accepted > 0 ? accepted : 1;
+		listener->full_rounds = 0;
+	} else if (++listener->full_rounds == ROUNDS_TO_GROW) {
+		listener->accepts =
+			2 * accepted < ACCEPTS_PER_ROUND ? 2 * accepted : ACCEPTS_PER_ROUND;
+		listener->full_rounds = 0;
+	}
+}
+
 static void listener_ready(struct loop_source *source, uint32_t events)
 {
 	struct listener *listener = (struct listener *)source;
-	struct streams *streams = listener->streams;
+	unsigned accepted = 0;
 
 	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
-		struct address peer = {.length = sizeof(peer.storage)};
-		int fd = accept4(listener->fd, &peer.any, &peer.length,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			run_on(streams);
-			admit(streams, fd, &peer);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE)
-			run_short(streams, SHORTAGE_DESCRIPTORS);
-		else if (errno == ENOBUFS || errno == ENOMEM)
-			run_short(streams, SHORTAGE_MEMORY);
-		/* Somebody who shares the socket shut it down (or ss -K): it would be ready for
-		 * ever. */
-		else if (errno == EINVAL)
-			loop_remove(streams->context.loop, listener->fd);
-		/* Anything else concerns this one connection: it is gone before we came
-		 * (accept(2)). */
-		if (errno != EINTR && errno != ECONNABORTED)
-			return;
-	}
+	while (accepted < listener->accepts && accept_one(listener))
+		accepted++;
+	learn(listener, accepted);
 }
 
 int streams_welcome(struct streams *streams, int fd)
@@ -206,6 +230,7 @@ int streams_welcome(struct streams *streams, int fd)
 		.streams = streams,
 		.next = streams->listeners,
 		.fd = fd,
+		.accepts = 1,
 	};
 	streams->listeners = listener;
 	socket_send_at_once(fd);

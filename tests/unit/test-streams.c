@@ -63,6 +63,44 @@ START_TEST(accepts_all)
 }
 END_TEST
 
+/* Who comes alone is not asked after (accept4(2) would make a socket in vain); where many wait they
+ * are soon accepted together, but not so many that the others' turn never comes. */
+START_TEST(accepts_as_many_as_come)
+{
+	struct client clients[200];
+	size_t most = 0;
+
+	open_listening();
+	for (int i = 0; i < 200; i++)
+		client_connect(&clients[i], &server);
+	while (rig.status.connections_open < 200) {
+		uint64_t before = rig.status.connections_open;
+		size_t now;
+
+		rig_round(&rig);
+		now = rig.status.connections_open - before;
+		ck_assert_uint_ge(now, 1);
+		if (before == 0)
+			ck_assert_uint_eq(now, 1);
+		most = now > most ? now : most;
+	}
+	ck_assert_uint_eq(most, 16);
+	rig_expect_rest(&rig);
+	close_many(clients, 200);
+	RIG_UNTIL(&rig, rig.status.connections_open == 0);
+
+	/* One at a time again. */
+	for (int i = 0; i < 3; i++)
+		connect_many(&clients[i], 1);
+	for (int i = 3; i < 6; i++)
+		client_connect(&clients[i], &server);
+	rig_round(&rig);
+	ck_assert_uint_eq(rig.status.connections_open, 4);
+	close_many(clients, 6);
+	rig_close(&rig);
+}
+END_TEST
+
 /* Replies to several small pieces do not wait for one another's acknowledgement (tcp(7)). */
 START_TEST(sends_at_once)
 {
@@ -622,6 +660,7 @@ int main(void)
 	const char *no_limit = unit_lacks_descriptor_limit();
 	const struct unit_row rows[] = {
 		UNIT_ONCE("accepting", accepts_all),
+		UNIT_ONCE("accepting", accepts_as_many_as_come),
 		UNIT_ONCE("accepting", sends_at_once),
 		UNIT_ONCE("accepting", sends_at_once_over_a_connection_taken),
 		UNIT_ONCE("accepting", reset_in_the_backlog),
