@@ -183,38 +183,50 @@ static int feed_length(struct exchange *exchange, const struct exchange_options 
 	return 1;
 }
 
-/* Bytes as they come; with once, what one read brought is the message, as the textbook has it. */
-static int feed_stream(struct exchange *exchange, const struct exchange_options *options,
-		       struct cursor *cursor)
+/* Message by message, as far as they have come. */
+static int feed_messages(struct exchange *exchange, const struct exchange_options *options,
+			 struct cursor *cursor)
+{
+	int r = 0;
+
+	while (cursor->left > 0 && !exchange->done) {
+		r = options->framing == FRAMING_LINE ? feed_line(exchange, options, cursor)
+						     : feed_length(exchange, options, cursor);
+		exchange->done = r < 0 || (r > 0 && options->once);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Bytes as they come; with once, what one read brought is the message, as the textbook has it.
+ * Returns the reply's length. */
+static size_t feed_stream(struct exchange *exchange, const struct exchange_options *options,
+			  const void *in, size_t length, void *out)
 {
 	const struct service *s = options->service;
+	size_t n = s->feed(&exchange->state, in, length, out);
 
-	cursor->out += s->feed(&exchange->state, cursor->in, cursor->left, cursor->out);
 	if (options->once)
-		cursor->out += s->finish(&exchange->state, cursor->out);
-	cursor->left = 0;
-	return 1;
+		n += s->finish(&exchange->state, (char *)out + n);
+	exchange->done = options->once;
+	return n;
 }
 
 int exchange_feed(struct exchange *exchange, const struct exchange_options *options, const void *in,
 		  size_t length, void *out, size_t *reply_length)
 {
-	static int (*const feeds[])(struct exchange *, const struct exchange_options *,
-				    struct cursor *) = {
-		[FRAMING_STREAM] = feed_stream,
-		[FRAMING_LINE] = feed_line,
-		[FRAMING_LENGTH] = feed_length,
-	};
 	struct cursor cursor = {.in = in, .left = length, .out = out};
-	int r = 0;
+	int r;
 
-	while (cursor.left > 0 && !exchange->done && r >= 0) {
-		r = feeds[options->framing](exchange, options, &cursor);
-		if (r < 0 || (r > 0 && options->once))
-			exchange->done = true;
+	*reply_length = 0;
+	if (length == 0 || exchange->done)
+		return 0;
+	if (options->framing == FRAMING_STREAM) {
+		*reply_length = feed_stream(exchange, options, in, length, out);
+		return 0;
 	}
+	r = feed_messages(exchange, options, &cursor);
 	*reply_length = (size_t)(cursor.out - (char *)out);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 int exchange_finish(struct exchange *exchange, const struct exchange_options *options, void *out,
