@@ -142,6 +142,23 @@ static inline void rig_expect_errors(struct rig *rig, const char *wanted)
 	ck_assert_str_eq(lines, wanted);
 }
 
+/* Asks, with answers that can't be written (0) or an input that can't be read (1). */
+static inline void rig_expect_trouble(struct rig *rig, enum program_exit (*ask)(struct client *),
+				      int where)
+{
+	int fd = where == 0 ? open("/dev/full", O_WRONLY | O_CLOEXEC)
+			    : open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (where == 0)
+		rig->client.answers.fd = fd;
+	else
+		rig->client.input.fd = fd;
+	ck_assert_int_eq(rig_ask(rig, ask), EXIT_TROUBLE);
+	rig_expect_errors(rig, where == 0 ? "standard output: No space left on device\n"
+					  : "standard input: Is a directory\n");
+	close(fd);
+}
+
 static inline void rig_close(struct rig *rig)
 {
 	(void)shutdown(rig->server, SHUT_RDWR);

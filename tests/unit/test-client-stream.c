@@ -265,14 +265,7 @@ START_TEST(fails_where_it_cannot_read_or_write)
 	struct rig rig;
 
 	rig_open(&rig, SOCK_STREAM, rig_answer_stream, "a\n", 2);
-	if (_i == 0)
-		rig.client.answers.fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
-	else
-		rig.client.input.fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ck_assert_int_eq(rig_ask(&rig, stream_ask), EXIT_TROUBLE);
-	rig_expect_errors(&rig, _i == 0 ? "standard output: No space left on device\n"
-					: "standard input: Is a directory\n");
-	close(_i == 0 ? rig.client.answers.fd : rig.client.input.fd);
+	rig_expect_trouble(&rig, stream_ask, _i);
 	rig_close(&rig);
 }
 END_TEST
