@@ -342,35 +342,42 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 		(void)read_request(connection, events & EPOLLRDHUP);
 }
 
-int connection_begin(struct connection_context *context, int fd, const struct address *peer,
-		     uint64_t place, struct connection **ret_connection)
+/* Returns NULL where there is no memory. */
+static struct connection *make(struct connection_context *context, int fd,
+			       const struct address *peer, uint64_t place)
 {
 	bool has_record = record_is_wanted();
 	struct connection *connection =
 		calloc(1, sizeof(*connection) + (has_record ? sizeof(struct record) : 0));
-	int r = -ENOMEM;
 
-	if (connection) {
-		*connection = (struct connection){
-			.source = {connection_ready},
-			.context = context,
-			.place = place,
-			.fd = fd,
-			.is_shared = peer == NULL,
-			.has_record = has_record,
-		};
-		if (has_record)
-			record_begin(connection->record, fd, peer);
-		get_on(connection);
-		r = table_join(&context->connections, &connection->entry);
+	if (!connection || table_join(&context->connections, &connection->entry) < 0) {
+		free(connection);
+		return NULL;
 	}
-	if (r < 0) {
+	connection->source.ready = connection_ready;
+	connection->context = context;
+	connection->place = place;
+	connection->fd = fd;
+	connection->is_shared = peer == NULL;
+	connection->has_record = has_record;
+	if (has_record)
+		record_begin(connection->record, fd, peer);
+	get_on(connection);
+	return connection;
+}
+
+int connection_begin(struct connection_context *context, int fd, const struct address *peer,
+		     uint64_t place, struct connection **ret_connection)
+{
+	struct connection *connection = make(context, fd, peer, place);
+	int r;
+
+	if (!connection) {
 		admission_leave(context->admission, place);
 		if (!peer)
 			(void)shutdown(fd, SHUT_RDWR);
 		(void)close(fd);
-		free(connection);
-		return r;
+		return -ENOMEM;
 	}
 	status_count(&context->status->connections_open, 1);
 	status_count(&context->status->connections_served, 1);
