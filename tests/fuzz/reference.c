@@ -24,12 +24,10 @@ static void make_stream(struct reference *reference, const struct exchange_optio
 {
 	if (options->once && conversation->first_read > 0) {
 		append_upper(reference, conversation->request, conversation->first_read, true);
-		reference->answered = conversation->length;
 		reference->done = true;
 		return;
 	}
 	append_upper(reference, conversation->request, conversation->length, conversation->ended);
-	reference->answered = conversation->length;
 }
 
 static void make_line(struct reference *reference, const struct exchange_options *options,
@@ -52,8 +50,6 @@ static void make_line(struct reference *reference, const struct exchange_options
 		if (newline && options->once)
 			reference->done = true;
 		next += length + 1;
-		if (newline)
-			reference->answered = (size_t)(next - conversation->request);
 	}
 }
 
@@ -78,7 +74,6 @@ static void make_length(struct reference *reference, const struct exchange_optio
 		framing_write_header((unsigned char *)reference->reply + header,
 				     (uint32_t)(reference->length - header - FRAMING_HEADER_SIZE));
 		at += FRAMING_HEADER_SIZE + length;
-		reference->answered = at;
 		reference->done = options->once;
 	}
 	if (conversation->ended && !reference->done && at < conversation->length)

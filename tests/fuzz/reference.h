@@ -23,9 +23,8 @@ struct conversation {
 struct reference {
 	char *reply; /* owned */
 	size_t length;
-	size_t answered; /* bytes of the request: whole messages */
-	bool done;       /* nothing more is answered, whatever may come */
-	bool bad;        /* a message that was too long, or not whole at the end of input */
+	bool done; /* nothing more is answered, whatever may come */
+	bool bad;  /* a message that was too long, or not whole at the end of input */
 };
 
 void reference_make(struct reference *ret_reference, const struct exchange_options *options,

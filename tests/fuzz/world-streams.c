@@ -343,24 +343,43 @@ static bool has_peer_fault(struct world_peer *peer, enum world_call call)
 	return true;
 }
 
+/* How much is in whole messages now that length bytes more are delivered. */
+static size_t count_whole(const struct world_peer *peer, size_t length)
+{
+	const uint8_t *newline;
+	size_t whole = peer->whole, message;
+
+	switch (world.exchange->framing) {
+	case FRAMING_LINE:
+		newline = memrchr(peer->request + peer->delivered - length, '\n', length);
+		return newline ? (size_t)(newline + 1 - peer->request) : whole;
+	case FRAMING_LENGTH:
+		while (peer->delivered - whole >= FRAMING_HEADER_SIZE) {
+			message = FRAMING_HEADER_SIZE + framing_read_header(peer->request + whole);
+			if (message > peer->delivered - whole)
+				break;
+			whole += message;
+		}
+		return whole;
+	case FRAMING_STREAM:
+	default:
+		return peer->delivered;
+	}
+}
+
 /* The next length bytes are delivered: a message that begins with them, or becomes whole, is
  * progress. */
 static void deliver(struct world_peer *peer, size_t length)
 {
-	struct reference before, after;
+	bool begins = peer->whole == peer->delivered;
+	size_t before = peer->whole;
 
-	/* Nobody asks for it then, and of a long request it takes its time. */
-	if (world.idle_timeout == WORLD_TIMELESS) {
-		peer->delivered += length;
+	if (length == 0) /* the end */
 		return;
-	}
-	make_reference(&before, peer);
 	peer->delivered += length;
-	make_reference(&after, peer);
-	if (before.answered == peer->delivered - length || after.answered > before.answered)
+	peer->whole = count_whole(peer, length);
+	if (begins || peer->whole > before)
 		peer->last_progress = world_coarse_now();
-	reference_free(&before);
-	reference_free(&after);
 }
 
 ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags);

@@ -77,10 +77,10 @@ struct world_peer {
 	int fd;       /* the server's end; -1: not accepted */
 	struct address address;
 
-	uint8_t *request; /* owned: what it sent */
-	size_t sent, delivered;
-	size_t first_read; /* what the server's first read brought */
-	char *reply;       /* owned: what it was sent */
+	uint8_t *request;              /* owned: what it sent */
+	size_t sent, delivered, whole; /* of what is delivered, in whole messages */
+	size_t first_read;             /* what the server's first read brought */
+	char *reply;                   /* owned: what it was sent */
 	size_t received;
 	size_t room;         /* bytes that it takes before it reads */
 	size_t unsent, kept; /* of an answer; and with what was sent of that since */
