@@ -16,7 +16,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 PEERS = HERE.parent / "peers"
 ROOT = HERE.parent.parent.parent
 # Vector code on purpose: what a distribution's -O2 leaves scalar would only make peers look bad.
-CFLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-O3", "-Wall", "-Wextra"]
+# Hardened as the daemon is, and as distributions build what is compared.
+CFLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-O3", "-Wall", "-Wextra", "-fstack-protector-strong",
+          "-fstack-clash-protection", "-Wl,-z,relro", "-Wl,-z,now"]
 START_SECONDS = 10
 SERVER_CORE = 0
 
