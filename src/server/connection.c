@@ -40,7 +40,10 @@ static const char *reason_of(const struct connection *connection, enum connectio
 		return end_names[why];
 	if (connection->is_refused)
 		return "bad message";
-	return connection->state == CONNECTION_LINGERING ? "once" : end_names[why];
+	/* A restored one that lingers had it from the process before. */
+	return connection->had_its_one || connection->state == CONNECTION_LINGERING
+		       ? "once"
+		       : end_names[why];
 }
 
 static void tell(const struct connection *connection, enum connection_end why)
@@ -275,6 +278,7 @@ static size_t feed(struct connection *connection, size_t n)
 	if (exchange_feed(&connection->exchange, context->exchange, context->request, n,
 			  context->reply, &length) < 0)
 		connection->is_refused = true;
+	connection->had_its_one = exchange_is_done(&connection->exchange);
 	return length;
 }
 
