@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """works: what the servers are made to do, and what of it is compared with whom."""
 
+import contextlib
 import dataclasses
 import json
 import subprocess
@@ -26,6 +27,7 @@ class Work:
     bulk: bool = False
     crowd: bool = False  # nothing to ask a server with a process for each connection for
     measure: object = None  # function: how it is measured, if not by asking for a while
+    alone: bool = False  # its servers are not to be up beside each other
 
     def takes(self, server):
         kinds = (self.kind, f"bulk-{self.kind}") if self.bulk else (self.kind,)
@@ -73,30 +75,36 @@ class Load:
         self.process.stderr.close()
 
 
-def measure_load(context, work, server, seconds):
-    """Answers a second, latency, the server's CPU for each; and what others took of the cores."""
-    with Running(context, server, work.kind) as running:
+@contextlib.contextmanager
+def asked(context, work, server):
+    """A server and its load, connected and warm. Yields a function that measures for so many seconds:
+    answers a second, latency, the server's CPU for each; and what others took of the cores."""
+    with Running(context, server, work.kind) as running, \
+            Load(context, work, server, running) as load:
         pid = running.process.pid
-        with Load(context, work, server, running) as load:
-            load.run(WARM_UP_SECONDS)
+
+        def measure(seconds):
             cores = processes.busy(SERVER_CORE) + processes.busy(LOAD_CORE)
             cpu, load_cpu = processes.cpu(pid), processes.cpu(load.process.pid)
             figures = load.run(seconds)
             cpu, load_cpu = processes.cpu(pid) - cpu, processes.cpu(load.process.pid) - load_cpu
             cores = processes.busy(SERVER_CORE) + processes.busy(LOAD_CORE) - cores
-    done = figures["bytes"] / 1e6 if work.bulk else figures["answers"]
-    asked = figures["answers"] + figures["lost"]
-    return {
-        "rate": done / figures["seconds"],
-        "p50": figures["p50"],
-        "p99": figures["p99"],
-        "cpu": cpu / done if done else None,
-        "lost": figures["lost"] / asked if asked else 0,
-        "others": max(0, cores - cpu - load_cpu) / figures["seconds"],
-    }
+            done = figures["bytes"] / 1e6 if work.bulk else figures["answers"]
+            asked_for = figures["answers"] + figures["lost"]
+            return {
+                "rate": done / figures["seconds"],
+                "p50": figures["p50"],
+                "p99": figures["p99"],
+                "cpu": cpu / done if done else None,
+                "lost": figures["lost"] / asked_for if asked_for else 0,
+                "others": max(0, cores - cpu - load_cpu) / figures["seconds"],
+            }
+
+        load.run(WARM_UP_SECONDS)
+        yield measure
 
 
-def measure_idle(context, work, server, seconds):
+def measure_idle(context, work, server):
     """Memory for each connection that is open and silent, and in all; waking up beside them."""
     with Running(context, server, work.kind) as running:
         pid = running.process.pid
@@ -139,8 +147,9 @@ WORKS = [
     ping_pong("tcp-64x16", "TCP, 16 in flight on each of 64", "tcp", 64, in_flight=16,
               crowd=True),
     Work("tcp-each", "TCP, a connection for each request, 16 at a time", "tcp", "each", (16, 32)),
+    # What a hundred such clients of each server leave unread is more than the kernel grants to TCP.
     ping_pong("tcp-stuck", "TCP ping-pong, 64 connections beside 100 that never read", "tcp", 64,
-              stuck=100, crowd=True),
+              stuck=100, crowd=True, alone=True),
     bulk("tcp-bulk-english", "TCP bulk, both directions, English", "tcp", "english"),
     bulk("tcp-bulk-greek", "TCP bulk, both directions, Greek", "tcp", "greek"),
     ping_pong("unix-64", "AF_UNIX stream ping-pong, 64 connections", "unix", 64),
