@@ -35,8 +35,7 @@ void exchange_state_write(const struct exchange *exchange, void *out)
 static int read_held(struct exchange *exchange, const struct exchange_options *options,
 		     const char *held, size_t length, void *scratch)
 {
-	size_t reply = 0;
-	int r;
+	size_t reply;
 
 	if (length == 0)
 		return 0;
@@ -44,10 +43,12 @@ static int read_held(struct exchange *exchange, const struct exchange_options *o
 		return -EBADMSG;
 	if (length > (size_t)options->message_max + FRAMING_HEADER_SIZE)
 		return -EBADMSG;
-	r = exchange_feed(exchange, options, held, length, scratch, &reply);
-	if (r == -ENOMEM)
-		return r;
-	return r < 0 || reply > 0 || exchange->held_length != length ? -EBADMSG : 0;
+	reply = exchange_feed(exchange, options, held, length, scratch);
+	if (exchange_error(exchange) == -ENOMEM)
+		return -ENOMEM;
+	return exchange_error(exchange) < 0 || reply > 0 || exchange->held_length != length
+		       ? -EBADMSG
+		       : 0;
 }
 
 int exchange_state_read(const struct exchange_options *options, const void *in, size_t length,

@@ -183,68 +183,69 @@ static int feed_length(struct exchange *exchange, const struct exchange_options 
 	return 1;
 }
 
-/* Message by message, as far as they have come. */
-static int feed_messages(struct exchange *exchange, const struct exchange_options *options,
-			 struct cursor *cursor)
+static void fail(struct exchange *exchange, int error)
 {
-	int r = 0;
-
-	while (cursor->left > 0 && !exchange->done) {
-		r = options->framing == FRAMING_LINE ? feed_line(exchange, options, cursor)
-						     : feed_length(exchange, options, cursor);
-		exchange->done = r < 0 || (r > 0 && options->once);
-	}
-	return r < 0 ? r : 0;
+	exchange->error = (int16_t)error;
+	exchange->done = true;
 }
 
-/* Bytes as they come; with once, what one read brought is the message, as the textbook has it.
- * Returns the reply's length. */
+/* Message by message, as far as they have come. Not in line: bytes as they come need nothing of all
+ * that it keeps at hand. */
+__attribute__((noinline)) static size_t feed_messages(struct exchange *exchange,
+						      const struct exchange_options *options,
+						      const void *in, size_t length, void *out)
+{
+	struct cursor cursor = {.in = in, .left = length, .out = out};
+
+	while (cursor.left > 0 && !exchange->done) {
+		int r = options->framing == FRAMING_LINE ? feed_line(exchange, options, &cursor)
+							 : feed_length(exchange, options, &cursor);
+
+		if (r < 0)
+			fail(exchange, r);
+		else if (r > 0)
+			exchange->done = options->once;
+	}
+	return (size_t)(cursor.out - (char *)out);
+}
+
+/* Bytes as they come; with once, what one read brought is the message, as the textbook has it. */
 static size_t feed_stream(struct exchange *exchange, const struct exchange_options *options,
 			  const void *in, size_t length, void *out)
 {
 	const struct service *s = options->service;
 	size_t n = s->feed(&exchange->state, in, length, out);
 
-	if (options->once)
+	if (options->once) {
 		n += s->finish(&exchange->state, (char *)out + n);
-	exchange->done = options->once;
+		exchange->done = true;
+	}
 	return n;
 }
 
-int exchange_feed(struct exchange *exchange, const struct exchange_options *options, const void *in,
-		  size_t length, void *out, size_t *reply_length)
+size_t exchange_feed(struct exchange *exchange, const struct exchange_options *options,
+		     const void *in, size_t length, void *out)
 {
-	struct cursor cursor = {.in = in, .left = length, .out = out};
-	int r;
-
-	*reply_length = 0;
 	if (length == 0 || exchange->done)
 		return 0;
-	if (options->framing == FRAMING_STREAM) {
-		*reply_length = feed_stream(exchange, options, in, length, out);
-		return 0;
-	}
-	r = feed_messages(exchange, options, &cursor);
-	*reply_length = (size_t)(cursor.out - (char *)out);
-	return r;
+	return options->framing == FRAMING_STREAM
+		       ? feed_stream(exchange, options, in, length, out)
+		       : feed_messages(exchange, options, in, length, out);
 }
 
-int exchange_finish(struct exchange *exchange, const struct exchange_options *options, void *out,
-		    size_t *reply_length)
+size_t exchange_finish(struct exchange *exchange, const struct exchange_options *options, void *out)
 {
-	bool over = exchange->done;
-	int r = 0;
+	size_t n = 0;
 
-	*reply_length = 0;
-	exchange->done = true;
-	if (over)
+	if (exchange->done)
 		return 0;
+	exchange->done = true;
 	if (options->framing == FRAMING_STREAM)
-		*reply_length = options->service->finish(&exchange->state, out);
+		n = options->service->finish(&exchange->state, out);
 	else if (options->framing == FRAMING_LINE && exchange->held_length > 0)
-		*reply_length = answer(options, exchange->held, exchange->held_length, out);
+		n = answer(options, exchange->held, exchange->held_length, out);
 	else if (exchange->held_length > 0)
-		r = -EPROTO;
+		fail(exchange, -EPROTO);
 	release(exchange);
-	return r;
+	return n;
 }

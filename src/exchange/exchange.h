@@ -34,6 +34,7 @@ struct exchange {
 	struct service_state state;
 	char *held; /* owned; NULL while no message is unfinished */
 	uint32_t held_length;
+	int16_t error; /* see exchange_error() */
 	bool done;
 };
 
@@ -41,15 +42,22 @@ struct exchange {
 size_t exchange_room(const struct exchange_options *options, size_t length);
 
 /* Takes the next length bytes of request; writes the reply to out, which does not overlap in.
- * Returns 0, -EMSGSIZE (a message longer than message_max) or -ENOMEM; the conversation is done
- * after an error. *reply_length is set either way: what was answered before the error is good. */
-int exchange_feed(struct exchange *exchange, const struct exchange_options *options, const void *in,
-		  size_t length, void *out, size_t *reply_length);
+ * Returns the reply's length: after an error (exchange_error()) what was answered before it is
+ * good. */
+size_t exchange_feed(struct exchange *exchange, const struct exchange_options *options,
+		     const void *in, size_t length, void *out);
 
 /* The end of the request: writes the rest of the reply. A line without its newline is a message;
- * less than a header announced is -EPROTO. Otherwise as exchange_feed(). */
-int exchange_finish(struct exchange *exchange, const struct exchange_options *options, void *out,
-		    size_t *reply_length);
+ * less than a header announced is an error. Otherwise as exchange_feed(). */
+size_t exchange_finish(struct exchange *exchange, const struct exchange_options *options,
+		       void *out);
+
+/* 0, or what ended the conversation: -EMSGSIZE (a message longer than message_max), -EPROTO (its
+ * rest never came), or -ENOMEM. It is done then. */
+static inline int exchange_error(const struct exchange *exchange)
+{
+	return exchange->error;
+}
 
 /* True once no more is to be read: all is answered that will be. */
 static inline bool exchange_is_done(const struct exchange *exchange)

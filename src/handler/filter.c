@@ -75,7 +75,7 @@ int filter_run(int in, int out, const struct exchange_options *options,
 	while (!exchange_is_done(&exchange)) {
 		ssize_t n = read_some(in, request);
 		size_t length;
-		int r, failed;
+		int r;
 
 		if (n < 0) {
 			*ret_failure = FILTER_READ;
@@ -86,18 +86,18 @@ int filter_run(int in, int out, const struct exchange_options *options,
 			enlarge_pipe(out);
 			enlarged = true;
 		}
-		failed = n > 0 ? exchange_feed(&exchange, options, request, (size_t)n, reply,
-					       &length)
-			       : exchange_finish(&exchange, options, reply, &length);
+		length = n > 0 ? exchange_feed(&exchange, options, request, (size_t)n, reply)
+			       : exchange_finish(&exchange, options, reply);
 		/* What was answered before a bad message is good. */
 		r = descriptor_write_all(out, reply, length);
 		if (r < 0) {
 			*ret_failure = FILTER_WRITE;
 			return r;
 		}
-		if (failed < 0) {
-			*ret_failure = failed == -ENOMEM ? FILTER_MEMORY : FILTER_MESSAGE;
-			return failed;
+		r = exchange_error(&exchange);
+		if (r < 0) {
+			*ret_failure = r == -ENOMEM ? FILTER_MEMORY : FILTER_MESSAGE;
+			return r;
 		}
 	}
 	return 0;

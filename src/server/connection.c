@@ -38,7 +38,7 @@ static const char *reason_of(const struct connection *connection, enum connectio
 {
 	if (why != CONNECTION_END_OVER)
 		return end_names[why];
-	if (connection->is_refused)
+	if (exchange_error(&connection->exchange) < 0)
 		return "bad message";
 	/* A restored one that lingers had it from the process before. */
 	return connection->had_its_one || connection->state == CONNECTION_LINGERING
@@ -159,7 +159,7 @@ static bool end(struct connection *connection)
 }
 
 /* Sends what the socket takes. Returns the bytes taken, 0 included, or a negative errno. */
-static ssize_t send_some(struct connection *connection, const char *bytes, size_t length)
+static inline ssize_t send_some(struct connection *connection, const char *bytes, size_t length)
 {
 	/* Behind the last answer comes our end: it goes along in the same segment. */
 	int more = exchange_is_done(&connection->exchange) ? MSG_MORE : 0;
@@ -229,12 +229,12 @@ static void send_rest(struct connection *connection)
 }
 
 /* Reads once: if there is more the loop comes back, after the others had their turn. */
-static ssize_t receive(const struct connection *connection, void *buffer, size_t size)
+static inline ssize_t receive(const struct connection *connection, size_t size, int flags)
 {
 	ssize_t n;
 
 	do
-		n = recv(connection->fd, buffer, size, MSG_DONTWAIT);
+		n = recv(connection->fd, connection->context->request, size, MSG_DONTWAIT | flags);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? negative_errno() : n;
 }
@@ -243,26 +243,20 @@ static ssize_t receive(const struct connection *connection, void *buffer, size_t
 static ssize_t receive_piece(const struct connection *connection)
 {
 	const struct connection_context *context = connection->context;
-	ssize_t n;
+	bool has_room = unsent_limit_has_room(context->unsent_limit);
+	ssize_t n = receive(connection,
+			    has_room ? CONNECTION_READ_SIZE : CONNECTION_READ_SIZE_LEAST, 0);
 
-	if (unsent_limit_has_room(context->unsent_limit))
-		return receive(connection, context->request, CONNECTION_READ_SIZE);
-	n = receive(connection, context->request, CONNECTION_READ_SIZE_LEAST);
-	if (n == (ssize_t)CONNECTION_READ_SIZE_LEAST)
+	if (!has_room && n == (ssize_t)CONNECTION_READ_SIZE_LEAST)
 		status_shorten_read(context->status);
 	return n;
 }
 
-/* 0 at the peer's end of input, if that is all there is; otherwise a negative errno, or more. */
+/* 0 at the peer's end of input, if that is all there is; otherwise a negative errno, or more. What
+ * was read before must be answered: its first byte makes room. */
 static ssize_t look_for_end(const struct connection *connection)
 {
-	char byte;
-	ssize_t n;
-
-	do
-		n = recv(connection->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? negative_errno() : n;
+	return receive(connection, 1, MSG_PEEK);
 }
 
 /* Answers n bytes that were read. Returns the reply's length: after a bad message what was answered
@@ -270,29 +264,23 @@ static ssize_t look_for_end(const struct connection *connection)
 static size_t feed(struct connection *connection, size_t n)
 {
 	const struct connection_context *context = connection->context;
-	size_t length;
 
 	status_count(&context->status->bytes_in, n);
 	if (connection->has_record)
 		connection->record->bytes_in += n;
-	if (exchange_feed(&connection->exchange, context->exchange, context->request, n,
-			  context->reply, &length) < 0)
-		connection->is_refused = true;
-	connection->had_its_one = exchange_is_done(&connection->exchange);
-	return length;
+	return exchange_feed(&connection->exchange, context->exchange, context->request, n,
+			     context->reply);
 }
 
 /* Answers the end of input, behind length bytes of the reply. Returns the reply's length. */
 static size_t finish(struct connection *connection, size_t length)
 {
 	const struct connection_context *context = connection->context;
-	size_t rest;
 
 	connection->input_ended = true;
-	if (exchange_finish(&connection->exchange, context->exchange, context->reply + length,
-			    &rest) < 0)
-		connection->is_refused = true;
-	return length + rest;
+	connection->had_its_one = exchange_is_done(&connection->exchange);
+	return length +
+	       exchange_finish(&connection->exchange, context->exchange, context->reply + length);
 }
 
 /* Reads once, and answers. If the end of input may be there, too, it is looked for: who asks once
@@ -326,7 +314,7 @@ static bool read_request(struct connection *connection, bool may_have_ended)
 /* Takes out what the peer still sends after our end, so that its stack does not see a reset. */
 static void linger(struct connection *connection)
 {
-	ssize_t n = receive(connection, connection->context->request, CONNECTION_READ_SIZE);
+	ssize_t n = receive(connection, CONNECTION_READ_SIZE, 0);
 
 	if (n == 0 || (n < 0 && n != -EAGAIN))
 		connection_close(connection, CONNECTION_END_OVER);
@@ -336,14 +324,12 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 {
 	struct connection *connection = (struct connection *)source;
 
-	if (connection->state == CONNECTION_LINGERING) {
-		linger(connection);
-		return;
-	}
-	if (connection->state == CONNECTION_SENDING)
+	if (connection->state == CONNECTION_READING)
+		(void)read_request(connection, events & EPOLLRDHUP);
+	else if (connection->state == CONNECTION_SENDING)
 		send_rest(connection);
 	else
-		(void)read_request(connection, events & EPOLLRDHUP);
+		linger(connection);
 }
 
 /* Returns NULL where there is no memory. */

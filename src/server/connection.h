@@ -40,7 +40,6 @@ struct connection {
 	enum connection_state state : 2;
 	bool input_ended : 1; /* the peer's: nothing can be unread */
 	bool is_shared : 1;   /* other descriptors, here or elsewhere, are the same socket */
-	bool is_refused : 1;  /* its last message was bad */
 	bool had_its_one : 1; /* its one message, which is all that --once grants */
 	bool is_in_loop : 1;  /* not before what it came with was looked at */
 	bool has_record : 1;  /* for the log: there is one behind it */
