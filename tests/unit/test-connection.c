@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -513,6 +515,45 @@ START_TEST(answers_the_end_along)
 }
 END_TEST
 
+static struct tcp_info look_at(const struct client *client)
+{
+	struct tcp_info info = {0};
+	socklen_t length = sizeof(info);
+
+	ck_assert_int_eq(getsockopt(client->fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+	return info;
+}
+
+/* The last answer and our end are one segment (send(2), MSG_MORE), whoever ends first: the client,
+ * on accepting or later, or --once. */
+START_TEST(last_answer_and_end_are_one_segment)
+{
+	struct rig rig;
+	struct client client;
+	struct address server;
+	unsigned before;
+
+	rig_open(&rig, &service);
+	server = rig_serve(&rig, "127.0.0.1", SOCK_STREAM);
+	rig.exchange.once = _i == 2;
+	client_connect(&client, &server);
+	if (_i > 0)
+		RIG_UNTIL(&rig, rig.status.connections_open == 1);
+	client_send(&client, "hello", 5);
+	if (_i < 2)
+		half_close(&client);
+	/* Once all of it is acknowledged, what comes is what the server sends. */
+	while (look_at(&client).tcpi_unacked > 0)
+		(void)poll(NULL, 0, 1);
+	before = look_at(&client).tcpi_segs_in;
+	RIG_UNTIL(&rig, client_is_over(&client));
+	ck_assert(client_has(&client, "HELLO"));
+	ck_assert_uint_eq(look_at(&client).tcpi_segs_in - before, 1);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* An answer that does not fit while it is accepted: the rest comes later, and then the end. */
 START_TEST(slow_reader_on_accepting)
 {
@@ -592,6 +633,7 @@ int main(void)
 		UNIT_LOOP("connection_close", closed_while_sending, 0, RIG_WAYS),
 		UNIT_ONCE("connection_begin", answers_on_accepting),
 		UNIT_LOOP("connection_begin", goes_on_after_accepting, 0, 2),
+		UNIT_LOOP("connection_begin", last_answer_and_end_are_one_segment, 0, 3),
 		UNIT_ONCE("connection_begin", slow_reader_on_accepting),
 		UNIT_ONCE("connection_begin", refuses_what_epoll_refuses),
 		{0},
