@@ -932,10 +932,10 @@ START_TEST(accepts_again)
 END_TEST
 
 /* How often a thread was put to work, or taken from it, which is what one meets that never sleeps.
- */
+ * 0 for a sanitizer's own, which wakes now and then, and blocks every signal. */
 static unsigned long count_switches(pid_t process, const char *thread)
 {
-	unsigned long voluntary = 0, involuntary = 0;
+	unsigned long voluntary = 0, involuntary = 0, blocked = 0;
 	char path[64], line[256];
 	FILE *file;
 
@@ -943,18 +943,20 @@ static unsigned long count_switches(pid_t process, const char *thread)
 	file = fopen(path, "re");
 	ck_assert_ptr_nonnull(file);
 	while (fgets(line, sizeof(line), file)) {
+		(void)sscanf(line, "SigBlk: %lx", &blocked);
 		(void)sscanf(line, "voluntary_ctxt_switches: %lu", &voluntary);
 		(void)sscanf(line, "nonvoluntary_ctxt_switches: %lu", &involuntary);
 	}
 	fclose(file);
 	ck_assert_uint_gt(voluntary, 0);
-	return voluntary + involuntary;
+	return blocked & 1UL << (SIGCHLD - 1) ? 0 : voluntary + involuntary;
 }
 
-/* Of all its threads. */
+/* Of all its threads, which are as many as its workers. */
 static unsigned long count_wakeups(const struct daemon *daemon)
 {
-	unsigned long count = 0;
+	unsigned long count = 0, switches;
+	unsigned found = 0;
 	struct dirent *thread;
 	char path[64];
 	DIR *threads;
@@ -962,10 +964,15 @@ static unsigned long count_wakeups(const struct daemon *daemon)
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)daemon->pid);
 	threads = opendir(path);
 	ck_assert_ptr_nonnull(threads);
-	while ((thread = readdir(threads)))
-		if (thread->d_name[0] != '.')
-			count += count_switches(daemon->pid, thread->d_name);
+	while ((thread = readdir(threads))) {
+		if (thread->d_name[0] == '.')
+			continue;
+		switches = count_switches(daemon->pid, thread->d_name);
+		found += switches > 0;
+		count += switches;
+	}
 	closedir(threads);
+	ck_assert_uint_eq(found, daemon->options.workers);
 	return count;
 }
 
