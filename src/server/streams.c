@@ -354,14 +354,21 @@ static uint64_t time_left(const struct connection *connection)
 	return silence < granted ? granted - silence : 0;
 }
 
-/* As if the loop had come to it. Returns false if that was its end. */
+/* As if the loop had come to it, until it gets on or all that came for it is read, which is a
+ * message at most. Returns false if that was its end. */
 static bool serve(struct connection *connection)
 {
-	const struct table *connections = &connection->context->connections;
-	size_t before = connections->count;
+	const struct connection_context *context = connection->context;
+	size_t before = context->connections.count;
+	uint64_t bytes_in;
 
-	connection->source.ready(&connection->source, 0);
-	return connections->count == before;
+	do {
+		bytes_in = context->status->bytes_in;
+		connection->source.ready(&connection->source, 0);
+		if (context->connections.count < before)
+			return false;
+	} while (time_left(connection) == 0 && context->status->bytes_in > bytes_in);
+	return true;
 }
 
 void streams_sweep(struct streams *streams)

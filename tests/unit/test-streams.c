@@ -219,7 +219,6 @@ START_TEST(connections_max_per_source)
 }
 END_TEST
 
-/* Those that leave are replaced in the table by the last, which must know where it is. */
 /* Those that an earlier process had count as before, and no more than may be come back. */
 START_TEST(connections_max_per_source_of_the_restored)
 {
@@ -250,6 +249,7 @@ START_TEST(connections_max_per_source_of_the_restored)
 }
 END_TEST
 
+/* Those that leave are replaced in the table by the last, which must know where it is. */
 START_TEST(table)
 {
 	static const int order[] = {0, 9, 4, 1, 8, 2, 7, 5};
@@ -591,6 +591,36 @@ START_TEST(serves_before_it_sweeps)
 }
 END_TEST
 
+/* Nor was who has sent the rest of a message that takes several reads; what is still unfinished
+ * then is too late. */
+START_TEST(reads_all_before_it_sweeps)
+{
+	enum { LENGTH = 8 * CONNECTION_READ_SIZE_LEAST };
+	const size_t sent = LENGTH - (size_t)_i;
+	char message[LENGTH];
+	struct client client;
+
+	memset(message, 'x', sizeof(message));
+	message[LENGTH - 1] = '\n';
+	open_listening();
+	rig.exchange.framing = FRAMING_LINE;
+	unsent_limit_init(&rig.unsent_limit, 0, 1, 1); /* small reads */
+	rig.streams.context.idle_timeout = 10 * SECOND;
+	connect_many(&client, 1);
+	client_send(&client, message, 1);
+	RIG_UNTIL(&rig, rig.status.bytes_in == 1);
+	client_send(&client, message + 1, sent - 1);
+	rig.loop.now += 60 * SECOND;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.status.bytes_in, sent);
+	ck_assert_uint_eq(rig.streams.context.connections.count, _i ? 0 : 1);
+	RIG_UNTIL(&rig, _i ? client_is_over(&client) : client_read(&client) == LENGTH);
+	ck_assert_uint_eq(client.length, _i ? 0 : LENGTH);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(sweeps_many)
 {
 	struct client clients[64];
@@ -677,6 +707,7 @@ int main(void)
 		UNIT_ONCE("streams_sweep", sweeps_who_never_reads),
 		UNIT_LOOP("streams_sweep", sweeps_who_drips, 0, 3),
 		UNIT_ONCE("streams_sweep", serves_before_it_sweeps),
+		UNIT_LOOP("streams_sweep", reads_all_before_it_sweeps, 0, 2),
 		UNIT_ONCE("streams_sweep", sweeps_many),
 		UNIT_ONCE("streams_sweep", overdue_sweep_stays_due),
 		UNIT_ONCE("streams_sweep", never_sweeps),
