@@ -189,11 +189,12 @@ static void fail(struct exchange *exchange, int error)
 	exchange->done = true;
 }
 
-/* Message by message, as far as they have come. Not in line: bytes as they come need nothing of all
- * that it keeps at hand. */
-__attribute__((noinline)) static size_t feed_messages(struct exchange *exchange,
-						      const struct exchange_options *options,
-						      const void *in, size_t length, void *out)
+/* What most conversations have no part in is not inlined: they would pay for its frame. */
+#define APART __attribute__((noinline))
+
+/* Message by message, as far as they have come. */
+APART static size_t feed_messages(struct exchange *exchange, const struct exchange_options *options,
+				  const void *in, size_t length, void *out)
 {
 	struct cursor cursor = {.in = in, .left = length, .out = out};
 
@@ -209,18 +210,15 @@ __attribute__((noinline)) static size_t feed_messages(struct exchange *exchange,
 	return (size_t)(cursor.out - (char *)out);
 }
 
-/* Bytes as they come; with once, what one read brought is the message, as the textbook has it. */
-static size_t feed_stream(struct exchange *exchange, const struct exchange_options *options,
-			  const void *in, size_t length, void *out)
+/* What one read brought is the message, as the textbook has it. */
+APART static size_t feed_once(struct exchange *exchange, const struct exchange_options *options,
+			      const void *in, size_t length, void *out)
 {
 	const struct service *s = options->service;
 	size_t n = s->feed(&exchange->state, in, length, out);
 
-	if (options->once) {
-		n += s->finish(&exchange->state, (char *)out + n);
-		exchange->done = true;
-	}
-	return n;
+	exchange->done = true;
+	return n + s->finish(&exchange->state, (char *)out + n);
 }
 
 size_t exchange_feed(struct exchange *exchange, const struct exchange_options *options,
@@ -228,9 +226,11 @@ size_t exchange_feed(struct exchange *exchange, const struct exchange_options *o
 {
 	if (length == 0 || exchange->done)
 		return 0;
-	return options->framing == FRAMING_STREAM
-		       ? feed_stream(exchange, options, in, length, out)
-		       : feed_messages(exchange, options, in, length, out);
+	if (options->framing != FRAMING_STREAM)
+		return feed_messages(exchange, options, in, length, out);
+	if (options->once)
+		return feed_once(exchange, options, in, length, out);
+	return options->service->feed(&exchange->state, in, length, out);
 }
 
 size_t exchange_finish(struct exchange *exchange, const struct exchange_options *options, void *out)

@@ -65,10 +65,11 @@ static inline bool exchange_is_done(const struct exchange *exchange)
 	return exchange->done;
 }
 
-/* True while a message has begun whose rest has not come. */
-static inline bool exchange_is_amid_message(const struct exchange *exchange)
+/* True if the last length bytes that were fed only made a message longer that had begun before, and
+ * is not whole yet. */
+static inline bool exchange_is_dripping(const struct exchange *exchange, size_t length)
 {
-	return exchange->held_length > 0;
+	return exchange->held_length > length;
 }
 
 /* Releases what is held. The exchange is as at its beginning afterwards. */

@@ -124,9 +124,24 @@ static bool fail(struct connection *connection, int error)
 	return false;
 }
 
-static uint32_t events_of(enum connection_state state)
+static void on_request(struct loop_source *source, uint32_t events);
+static void on_room(struct loop_source *source, uint32_t events);
+static void on_rest(struct loop_source *source, uint32_t events);
+
+/* What each state waits for, and what that leads to. */
+static const struct {
+	uint32_t events;
+	void (*ready)(struct loop_source *source, uint32_t events);
+} states[] = {
+	[CONNECTION_READING] = {EPOLLIN | EPOLLRDHUP, on_request},
+	[CONNECTION_SENDING] = {EPOLLOUT, on_room},
+	[CONNECTION_LINGERING] = {EPOLLIN | EPOLLRDHUP, on_rest},
+};
+
+static void enter(struct connection *connection, enum connection_state state)
 {
-	return state == CONNECTION_SENDING ? EPOLLOUT : EPOLLIN | EPOLLRDHUP;
+	connection->state = state;
+	connection->source.ready = states[state].ready;
 }
 
 /* From here on functions return whether the connection is still open: once it is closed there is
@@ -135,13 +150,15 @@ static uint32_t events_of(enum connection_state state)
 /* Changes what is waited for; without that a connection can't go on. */
 static bool wait_for(struct connection *connection, enum connection_state state)
 {
-	if (connection->is_in_loop && events_of(state) != events_of(connection->state) &&
-	    loop_change(connection->context->loop, connection->fd, events_of(state),
-			&connection->source) < 0) {
+	uint32_t events = states[state].events;
+
+	if (connection->is_in_loop && events != states[connection->state].events &&
+	    loop_change(connection->context->loop, connection->fd, events, &connection->source) <
+		    0) {
 		connection_close(connection, CONNECTION_END_MEMORY);
 		return false;
 	}
-	connection->state = state;
+	enter(connection, state);
 	return true;
 }
 
@@ -205,13 +222,15 @@ static bool reply(struct connection *connection, const char *bytes, size_t lengt
 	return true;
 }
 
-static void send_rest(struct connection *connection)
+static void on_room(struct loop_source *source, uint32_t events)
 {
+	struct connection *connection = (struct connection *)source;
 	const struct connection_context *context = connection->context;
 	struct unsent *unsent = connection->unsent;
 	ssize_t n =
 		send_some(connection, unsent->bytes + unsent->begin, unsent->end - unsent->begin);
 
+	(void)events;
 	if (n < 0) {
 		(void)fail(connection, (int)n);
 		return;
@@ -243,11 +262,11 @@ static inline ssize_t receive(const struct connection *connection, size_t size, 
 static ssize_t receive_piece(const struct connection *connection)
 {
 	const struct connection_context *context = connection->context;
-	bool has_room = unsent_limit_has_room(context->unsent_limit);
-	ssize_t n = receive(connection,
-			    has_room ? CONNECTION_READ_SIZE : CONNECTION_READ_SIZE_LEAST, 0);
+	size_t size = unsent_limit_has_room(context->unsent_limit) ? CONNECTION_READ_SIZE
+								   : CONNECTION_READ_SIZE_LEAST;
+	ssize_t n = receive(connection, size, 0);
 
-	if (!has_room && n == (ssize_t)CONNECTION_READ_SIZE_LEAST)
+	if (size == CONNECTION_READ_SIZE_LEAST && n == (ssize_t)size)
 		status_shorten_read(context->status);
 	return n;
 }
@@ -264,12 +283,16 @@ static ssize_t look_for_end(const struct connection *connection)
 static size_t feed(struct connection *connection, size_t n)
 {
 	const struct connection_context *context = connection->context;
+	size_t length;
 
 	status_count(&context->status->bytes_in, n);
 	if (connection->has_record)
 		connection->record->bytes_in += n;
-	return exchange_feed(&connection->exchange, context->exchange, context->request, n,
-			     context->reply);
+	length = exchange_feed(&connection->exchange, context->exchange, context->request, n,
+			       context->reply);
+	if (!exchange_is_dripping(&connection->exchange, n))
+		get_on(connection);
+	return length;
 }
 
 /* Answers the end of input, behind length bytes of the reply. Returns the reply's length. */
@@ -277,6 +300,7 @@ static size_t finish(struct connection *connection, size_t length)
 {
 	const struct connection_context *context = connection->context;
 
+	get_on(connection);
 	connection->input_ended = true;
 	connection->had_its_one = exchange_is_done(&connection->exchange);
 	return length +
@@ -287,7 +311,6 @@ static size_t finish(struct connection *connection, size_t length)
  * and is done has the answer and our end at once. */
 static bool read_request(struct connection *connection, bool may_have_ended)
 {
-	bool was_amid_message = exchange_is_amid_message(&connection->exchange);
 	size_t length = 0;
 	ssize_t n;
 
@@ -306,30 +329,23 @@ static bool read_request(struct connection *connection, bool may_have_ended)
 		length = finish(connection, length);
 	else if (n < 0 && n != -EAGAIN)
 		return fail(connection, (int)n);
-	if (!was_amid_message || length > 0)
-		get_on(connection);
 	return reply(connection, connection->context->reply, length);
 }
 
-/* Takes out what the peer still sends after our end, so that its stack does not see a reset. */
-static void linger(struct connection *connection)
+static void on_request(struct loop_source *source, uint32_t events)
 {
-	ssize_t n = receive(connection, CONNECTION_READ_SIZE, 0);
-
-	if (n == 0 || (n < 0 && n != -EAGAIN))
-		connection_close(connection, CONNECTION_END_OVER);
+	(void)read_request((struct connection *)source, events & EPOLLRDHUP);
 }
 
-static void connection_ready(struct loop_source *source, uint32_t events)
+/* Takes out what the peer still sends after our end, so that its stack does not see a reset. */
+static void on_rest(struct loop_source *source, uint32_t events)
 {
 	struct connection *connection = (struct connection *)source;
+	ssize_t n = receive(connection, CONNECTION_READ_SIZE, 0);
 
-	if (connection->state == CONNECTION_READING)
-		(void)read_request(connection, events & EPOLLRDHUP);
-	else if (connection->state == CONNECTION_SENDING)
-		send_rest(connection);
-	else
-		linger(connection);
+	(void)events;
+	if (n == 0 || (n < 0 && n != -EAGAIN))
+		connection_close(connection, CONNECTION_END_OVER);
 }
 
 /* Returns NULL where there is no memory. */
@@ -344,7 +360,7 @@ static struct connection *make(struct connection_context *context, int fd,
 		free(connection);
 		return NULL;
 	}
-	connection->source.ready = connection_ready;
+	enter(connection, CONNECTION_READING);
 	connection->context = context;
 	connection->place = place;
 	connection->fd = fd;
@@ -377,7 +393,7 @@ int connection_begin(struct connection_context *context, int fd, const struct ad
 		*ret_connection = NULL;
 		return 0;
 	}
-	r = loop_add(context->loop, fd, events_of(connection->state), &connection->source);
+	r = loop_add(context->loop, fd, states[connection->state].events, &connection->source);
 	if (r < 0) {
 		status_count(&context->status->connections_served, UINT64_C(-1));
 		if (!peer)
@@ -396,10 +412,10 @@ int connection_resume(struct connection *connection, const struct exchange *exch
 	connection->exchange = *exchange;
 	connection->unsent = unsent;
 	connection->input_ended = input_ended;
-	connection->state = state;
+	enter(connection, state);
 	mark(connection, connection_is_at_rest(connection) ? LEDGER_AT_REST : LEDGER_BUSY);
 	if (state == CONNECTION_LINGERING)
 		connection_context_expect(connection->context, CONNECTION_LINGER_USEC);
-	return loop_change(connection->context->loop, connection->fd, events_of(state),
+	return loop_change(connection->context->loop, connection->fd, states[state].events,
 			   &connection->source);
 }

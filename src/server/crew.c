@@ -33,6 +33,7 @@ int crew_init(struct crew *crew, const struct server_options *options, struct st
 		.admission = &crew->admission,
 		.unsent_limit = &crew->unsent_limit,
 		.store = store,
+		.news = &crew->news,
 		.datagrams = {crew->rate, !options->datagram_rate_is_set},
 		.idle_timeout = options->idle_timeout,
 	};

@@ -19,6 +19,7 @@ struct crew {
 	struct worker_options common;
 	struct admission admission;
 	struct unsent_limit unsent_limit;
+	news_wanted news;
 	struct rate *rate;      /* owned; NULL: no limit */
 	struct worker *workers; /* owned; the first is the main thread's */
 	unsigned count;

@@ -147,19 +147,11 @@ static int patience(const struct loop *loop, int timeout_msec)
 	return loop->polled.source ? loop->polled.pause_msec : timeout_msec;
 }
 
-int loop_round(struct loop *loop, int timeout_msec)
+/* Handles what is ready. Returns whether there was data among it. */
+static bool handle(struct loop *loop, const struct epoll_event *events, int count)
 {
-	struct epoll_event events[EVENTS_PER_ROUND];
-	int count =
-		epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND, patience(loop, timeout_msec));
-	uint64_t now = coarse_now();
 	bool data = loop->polled.source;
 
-	if (count < 0 && errno != EINTR)
-		return negative_errno();
-	/* A timer may have moved it on to its deadline, ahead of the coarse clock. */
-	if (loop->now < now)
-		loop->now = now;
 	if (data)
 		loop->polled.source->ready(loop->polled.source, EPOLLIN);
 	for (int i = 0; i < count; i++) {
@@ -168,17 +160,42 @@ int loop_round(struct loop *loop, int timeout_msec)
 		data |= source != &loop->control_source;
 		source->ready(source, events[i].events);
 	}
-	if (data && loop->round_done)
-		loop->round_done(loop->userdata);
-	return loop->control_pending ? run_control(loop) : 0;
+	return data;
+}
+
+/* One round, or one after another until there is something else than 0 to return. */
+static int turn(struct loop *loop, int timeout_msec, bool once)
+{
+	struct epoll_event events[EVENTS_PER_ROUND];
+	int r = 0;
+
+	do {
+		int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND,
+				       patience(loop, timeout_msec));
+		uint64_t now = coarse_now();
+
+		if (count < 0 && errno != EINTR)
+			return negative_errno();
+		/* A timer may have moved it on to its deadline, ahead of the coarse clock. */
+		if (loop->now < now)
+			loop->now = now;
+		if (handle(loop, events, count) && loop->round_done)
+			loop->round_done(loop->userdata);
+		if (loop->control_pending)
+			r = run_control(loop);
+	} while (r == 0 && !once);
+	return r;
+}
+
+int loop_round(struct loop *loop, int timeout_msec)
+{
+	return turn(loop, timeout_msec, true);
 }
 
 int loop_run(struct loop *loop)
 {
-	int r = 0, code;
+	int r = turn(loop, -1, false), code;
 
-	while (r >= 0)
-		r = loop_round(loop, -1);
 	if (r != -ESTALE)
 		return r;
 	return sd_event_get_exit_code(loop->control, &code) < 0 ? -EIO : code;

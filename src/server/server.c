@@ -29,10 +29,9 @@ struct server {
 	struct timer idle_timer, drain_timer;
 	uint64_t drain_deadline; /* of the loop's clock */
 
+	bool draining;
 	bool handing_over; /* draining, into the service manager's store */
-	_Atomic bool draining;
-	_Atomic bool has_news; /* another worker was active since the last status */
-	int news_fd;           /* owned: an eventfd by which other workers say so */
+	int news_fd;       /* owned: an eventfd by which other workers say that there are some */
 };
 
 static struct loop *main_loop(struct server *server)
@@ -50,16 +49,16 @@ static void sum_status(void *userdata, struct status *ret_sum)
 {
 	struct server *server = userdata;
 
-	/* What other workers count from here on is news again. */
-	atomic_store(&server->has_news, false);
+	/* What is counted from here on is news again. */
+	news_want(&server->crew.news, voice_wants(&server->voice));
 	crew_sum_status(&server->crew, ret_sum);
 }
 
-static uint64_t count_open(struct server *server)
+static uint64_t count_open(const struct server *server)
 {
 	struct status sum;
 
-	sum_status(server, &sum);
+	crew_sum_status(&server->crew, &sum);
 	return sum.connections_open;
 }
 
@@ -89,11 +88,13 @@ static void drain(void *userdata)
  * next process. */
 static void begin_draining(struct server *server, bool hand_over)
 {
-	if (atomic_exchange(&server->draining, true)) {
+	if (server->draining) {
 		finish(server);
 		return;
 	}
+	server->draining = true;
 	server->handing_over = hand_over;
+	news_want(&server->crew.news, NEWS_ALL);
 	endpoints_turn_away(server->endpoints);
 	voice_stopping(&server->voice);
 	server->drain_deadline = after(main_loop(server)->now, server->options->drain_timeout);
@@ -136,29 +137,24 @@ static bool has_failed_worker(struct server *server)
 	return true;
 }
 
-/* Data came or went somewhere: whatever depends on that. In the main thread. */
+/* There is news: whatever depends on that. In the main thread. */
 static void take_notice(struct server *server)
 {
 	if (has_failed_worker(server))
 		return;
 	if ((server->draining || !server->crew.welcomes) && count_open(server) == 0)
 		finish(server);
-	/* Limits that other workers met are not looked for in every round. */
-	if (server->crew.count > 1 ||
-	    voice_has_listener(&server->voice,
-			       status_count_limited(&server->crew.workers[0].status)))
-		voice_active(&server->voice);
+	voice_active(&server->voice);
 }
 
-/* In the worker's thread. The main one is woken once per status, or whenever the end is near. */
+/* In the worker's thread. */
 static void on_active(struct worker *worker, void *userdata)
 {
 	struct server *server = userdata;
 
 	if (worker == &server->crew.workers[0])
 		take_notice(server);
-	else if (server->draining || worker->failure < 0 ||
-		 (!server->has_news && !atomic_exchange(&server->has_news, true)))
+	else
 		(void)eventfd_write(server->news_fd, 1);
 }
 
@@ -279,6 +275,9 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 	*ret_what = "sockets";
 	if ((r = crew_serve(&server->crew, endpoints)) < 0)
 		return r;
+	/* The end of its last connection is the end of the daemon. */
+	if (!server->crew.welcomes)
+		news_want(&server->crew.news, NEWS_ALL);
 	*ret_what = "threads";
 	if ((r = crew_start(&server->crew)) < 0)
 		return r;

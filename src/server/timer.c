@@ -40,10 +40,8 @@ void timer_free(struct timer *timer)
 	timer->source = sd_event_source_unref(timer->source);
 }
 
-void timer_set(struct timer *timer, uint64_t deadline)
+void timer_change(struct timer *timer, uint64_t deadline)
 {
-	if (deadline == timer->deadline)
-		return;
 	timer->deadline = deadline;
 	(void)sd_event_source_set_time(timer->source, deadline);
 	(void)sd_event_source_set_enabled(

@@ -25,6 +25,13 @@ int timer_init(struct timer *timer, struct loop *loop, void (*expired)(void *use
 	       void *userdata);
 void timer_free(struct timer *timer);
 
+/* As timer_set(), whatever it is set to. */
+void timer_change(struct timer *timer, uint64_t deadline);
+
 /* Sets it to a deadline, microseconds of CLOCK_MONOTONIC, or TIMER_NEVER. loop->now has reached the
  * deadline when expired() is called, and the timer is off then. */
-void timer_set(struct timer *timer, uint64_t deadline);
+static inline void timer_set(struct timer *timer, uint64_t deadline)
+{
+	if (deadline != timer->deadline)
+		timer_change(timer, deadline);
+}

@@ -85,13 +85,25 @@ void voice_ready(struct voice *voice)
 	notify(voice, NOTIFY_INSIST, "READY=1\n", &status);
 }
 
+static bool has_news(const struct voice *voice)
+{
+	struct status status;
+
+	if (notify_has_manager(voice->notify))
+		return true;
+	voice->sum(voice->userdata, &status);
+	return status_count_limited(&status) != status_count_limited(&voice->told);
+}
+
 void voice_active(struct voice *voice)
 {
-	uint64_t now = voice->timer.loop->now, due = voice->last_status + STATUS_EVERY_USEC;
+	uint64_t due = voice->last_status + STATUS_EVERY_USEC;
 
-	if (now >= due)
+	if (voice->timer.deadline <= due || !has_news(voice))
+		return;
+	if (voice->timer.loop->now >= due)
 		speak(voice);
-	else if (voice->timer.deadline > due)
+	else
 		timer_set(&voice->timer, due);
 }
 

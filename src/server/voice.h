@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "server/news.h"
 #include "server/notify.h"
 #include "server/status.h"
 #include "server/timer.h"
@@ -31,17 +32,17 @@ int voice_init(struct voice *voice, struct loop *loop, struct notify *notify,
 	       void (*sum)(void *userdata, struct status *ret_status), void *userdata);
 void voice_free(struct voice *voice);
 
-/* The daemon serves; it was active, and may have news; it is about to end, or has. */
+/* The daemon serves; there is news; it is about to end, or has. */
 void voice_ready(struct voice *voice);
 void voice_active(struct voice *voice);
-
-/* Would anybody hear if the daemon, having met limits so often so far, was active? If not
- * voice_active() need not be called: an idle daemon without a manager is not woken for it. */
-static inline bool voice_has_listener(const struct voice *voice, uint64_t limited)
-{
-	return notify_has_manager(voice->notify) || limited != status_count_limited(&voice->told);
-}
 void voice_stopping(struct voice *voice);
+
+/* Of what voice_active() is to be called. Without a manager there is nothing to say but that a
+ * limit was met: an idle daemon is not woken for it. */
+static inline enum news voice_wants(const struct voice *voice)
+{
+	return notify_has_manager(voice->notify) ? NEWS_ANY : NEWS_LIMITS;
+}
 
 /* A reload begins, and is over; the limit that is met next is logged at once. */
 void voice_reloading(struct voice *voice);

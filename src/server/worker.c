@@ -16,13 +16,24 @@ enum command {
 	COMMAND_END = 4,
 };
 
+/* After data came or went. */
+static inline void tell(struct worker *worker)
+{
+	uint64_t limits = status_count_limited(&worker->status);
+	bool limit_was_met = limits != worker->limits_seen;
+
+	worker->limits_seen = limits;
+	if (news_take(worker->news, limit_was_met))
+		worker->active(worker, worker->userdata);
+}
+
 static void sweep(void *userdata)
 {
 	struct worker *worker = userdata;
 
 	streams_sweep(&worker->streams);
 	timer_set(&worker->sweep_timer, worker->streams.context.next_sweep);
-	worker->active(worker, worker->userdata);
+	tell(worker);
 }
 
 static void resume(void *userdata)
@@ -42,7 +53,7 @@ static void round_done(void *userdata)
 	timer_set(&worker->sweep_timer, worker->streams.context.next_sweep);
 	if (worker->streams.paused && worker->resume_timer.deadline == TIMER_NEVER)
 		timer_set(&worker->resume_timer, worker->loop.now + RESUME_USEC);
-	worker->active(worker, worker->userdata);
+	tell(worker);
 }
 
 static void stop(struct worker *worker, bool hand_over)
@@ -92,7 +103,11 @@ int worker_init(struct worker *worker, const struct worker_options *options, boo
 {
 	int r;
 
-	*worker = (struct worker){.command_fd = -1, .active = ignore_activity};
+	*worker = (struct worker){
+		.command_fd = -1,
+		.active = ignore_activity,
+		.news = options->news,
+	};
 	if ((r = loop_init(&worker->loop, is_main)) < 0 ||
 	    (!is_main && (r = listen_for_commands(worker)) < 0) ||
 	    (r = timer_init(&worker->sweep_timer, &worker->loop, sweep, worker)) < 0 ||

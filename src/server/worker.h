@@ -15,6 +15,7 @@
 
 #include "server/datagrams.h"
 #include "server/loop.h"
+#include "server/news.h"
 #include "server/streams.h"
 #include "server/timer.h"
 
@@ -24,6 +25,7 @@ struct worker_options {
 	struct admission *admission;
 	struct unsent_limit *unsent_limit;
 	struct store *store;
+	news_wanted *news;
 	struct datagram_limits datagrams;
 	uint64_t idle_timeout; /* microseconds; PARSE_INFINITY: none */
 };
@@ -35,10 +37,13 @@ struct worker {
 	struct datagrams *datagrams; /* owned */
 	struct timer sweep_timer, resume_timer;
 	_Atomic uint64_t last_activity; /* of loop.now's clock */
+	uint64_t limits_seen;           /* of status.limited */
 
-	/* Called in the worker's thread, after data came or went, and when its loop has failed. */
+	/* Called in the worker's thread when there is news that is wanted, when it was told to
+	 * stop, and when its loop has failed. */
 	void (*active)(struct worker *worker, void *userdata);
 	void *userdata;
+	news_wanted *news; /* of all workers */
 
 	pthread_t thread;
 	bool has_thread;

@@ -178,16 +178,22 @@ END_TEST
 START_TEST(is_not_woken_for_nobody)
 {
 	begin(false);
-	ck_assert(!voice_has_listener(&voice, status_count_limited(&numbers)));
+	ck_assert_int_eq(voice_wants(&voice), NEWS_LIMITS);
+	voice_ready(&voice);
+	for (unsigned i = 0; i < 3; i++) {
+		numbers.connections_served++;
+		voice_active(&voice);
+		ck_assert_uint_eq(voice.timer.deadline, TIMER_NEVER);
+		loop.now += SECOND;
+	}
 	status_refuse_datagram(&numbers, REFUSAL_RATE);
-	ck_assert(voice_has_listener(&voice, status_count_limited(&numbers)));
-	loop.now += SECOND;
 	voice_active(&voice);
 	ck_assert_str_eq(logged(), "test-voice: refused datagrams: 1 (datagram-rate 1)\n");
-	ck_assert(!voice_has_listener(&voice, status_count_limited(&numbers)));
+	voice_active(&voice);
+	ck_assert_uint_eq(voice.timer.deadline, TIMER_NEVER);
 	end();
 	begin(true);
-	ck_assert(voice_has_listener(&voice, 0));
+	ck_assert_int_eq(voice_wants(&voice), NEWS_ANY);
 	end();
 }
 END_TEST
@@ -260,7 +266,7 @@ int main(void)
 		UNIT_ONCE("voice_active", sends_status_once_a_second),
 		UNIT_ONCE("voice_active", logs_refusals_every_ten_seconds),
 		UNIT_ONCE("voice_active", logs_what_else_was_limited),
-		UNIT_ONCE("voice_has_listener", is_not_woken_for_nobody),
+		UNIT_ONCE("voice_wants", is_not_woken_for_nobody),
 		UNIT_ONCE("voice_stopping", logs_what_is_left_at_the_end),
 		UNIT_ONCE("voice_reloading", tells_of_a_reload),
 		UNIT_ONCE("voice_reloading", a_reload_lets_it_speak),

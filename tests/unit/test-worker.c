@@ -15,6 +15,7 @@
 #include "util/error.h"
 
 static struct admission admission;
+static news_wanted news;
 static struct worker_options options;
 static struct worker worker;
 
@@ -37,6 +38,7 @@ static void begin(void)
 	options = (struct worker_options){
 		.exchange = exchange_options_default(&service),
 		.admission = &admission,
+		.news = &news,
 		.idle_timeout = PARSE_INFINITY,
 	};
 	ck_assert_int_eq(sem_init(&was_active, 0, 0), 0);
