@@ -24,8 +24,8 @@ enum news {
 
 typedef _Atomic enum news news_wanted;
 
-/* From the main thread, before it looks at what there is by now: the next is news. NEWS_ALL can't be
- * taken back. */
+/* From the main thread, before it looks at what there is by now: the next is news. NEWS_ALL can't
+ * be taken back. */
 static inline void news_want(news_wanted *wanted, enum news what)
 {
 	if (atomic_load_explicit(wanted, memory_order_relaxed) != NEWS_ALL)
