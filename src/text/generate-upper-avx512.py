@@ -179,9 +179,18 @@ def is_common(lead, second):
     return COMMON.get(lead, {}).get(second, 1) > 1
 
 
+def with_malformed(foreign, odd):
+    """What is no trail counts as BF. The other leads of a pair's eight are foreign with that."""
+    return {**foreign, **{lead: foreign.get(lead, set()) | {0xbf}
+                          for lead in range(odd & ~7, (odd & ~7) + 8) if lead >> 1 != odd >> 1}}
+
+
 def print_foreign(name, foreign, odd=None):
-    """The odd lead of a pair has bit 0 to itself, by which the loop finds it."""
+    """The odd lead of a pair has bit 0 to itself, and with it the trails before which it goes down
+    by one."""
     first = 1 if odd else 0
+    if odd:
+        foreign = with_malformed(foreign, odd)
     groups = make_groups(foreign, 8 - first)
     lead_bits, second_bits = [0] * 64, [0] * 64
     for bit, (leads, seconds) in enumerate(groups, first):
@@ -191,6 +200,8 @@ def print_foreign(name, foreign, odd=None):
             second_bits[second & 63] |= 1 << bit
     if odd:
         lead_bits[odd & 63] |= 1
+        for trail in range(TRAILS[0], LIMITS[odd]):
+            second_bits[trail & 63] |= 1
         assert not any(is_common(lead, second) for leads, seconds in groups for lead in leads
                        for second in seconds - foreign[lead]), "too few bits for " + name
     for lead, seconds in foreign.items():
@@ -211,6 +222,9 @@ def main():
           % read_version(sys.argv[1]))
     print("/* clang-format off */")
 
+    print("\n/* What 40 to 7f become. */\nstatic const unsigned char ascii_40[64] = {")
+    print_bytes(ord(chr(byte).upper()) for byte in range(0x40, 0x80))
+    print("};")
     foreign = {}
     for lead in (0xc3, 0xc4, 0xc5, 0xc6):
         table, foreign[lead] = trail_table(mapping, lead)
@@ -222,7 +236,7 @@ def main():
         foreign.update(pair_foreign)
         print("\nstatic const struct lead_pair pair_%02x_%02x = {\n\t{" % (even, odd))
         print_bytes(table.get(trail, trail) for trail in TRAILS)
-        print("\t},\n\t0x%02x, 0x%02x,\n};" % (odd, LIMITS[odd]))
+        print("\t},\n\t0x%02x,\n};" % odd)
 
     def known(*leads):
         return {lead: foreign[lead] for lead in leads}

@@ -26,6 +26,8 @@ enum {
 	D2_D3 = 32,
 
 	CASELESS = 0,
+	WELL_FORMED = 0, /* none: trails are looked at as such */
+
 	LATIN = LATIN_1_A,
 	TURKISH = LATIN_1_A | DOTLESS_I,
 	VIETNAMESE = LATIN_1_A | C6_E1,

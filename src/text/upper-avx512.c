@@ -12,20 +12,20 @@
  *
  * Greek and Russian have two leads each, whose letters lie in different halves: of the even lead
  * those with bit 5 set change, of the odd one those without it. So they share a table. A trail's
- * bit 5 flips bit 0 of its lead, and one compare finds all that is to be mapped:
+ * upper bits, 100 or 101, flip those of its lead, and one compare finds all that is to be mapped:
  *
  *     here      ...  d1  8f  ' ' d0  b9 ...        table pair_d0_d1, at 0x0f: af, at 0x39: 99
- *     bit 5          0   0   1   0   1
- *     before    ...  x   d1  8f  ' ' d0            flipped: x d1 8e ' ' d1
+ *     bits 7-5       110 100 001 110 101
+ *     before    ...  x   d1  8f  ' ' d0            flipped: . d5 8e . d5
  *     out       ...  d0  af  ' ' d0  99            d1 with next < a0 goes down by one
  *
  * What a loop doesn't know it finds by two more look-ups: lead[] gives a byte's bits as a lead,
  * second[] those of the byte behind it, and a pair that has a bit in common is foreign. Where leads
- * share a table, bit 0 is in lead[] alone, for the odd one: what is taken off where that goes down.
+ * share a table, bit 0 is that of the odd one and of the trails for which it goes down.
  *
  * Registers of 512 bits have two ports. Bytes are compared into masks and permuted on one of them
- * only (Intel's port 5), so a block of Greek takes 8 of these and 9 other instructions: what could
- * go either way went the other.
+ * only (Intel's port 5), and made unsigned minima and maxima on the other: a block of Greek takes
+ * 7 instructions of the first kind and 7 others.
  *
  * Its tables are 1.5 KiB: 64 bytes for each of four leads and two pairs, a pair of 64 for each of
  * seven loops, and 256 bytes for the loop over all scripts. That one takes the lead and the upper
@@ -53,9 +53,9 @@ struct foreign {
 	unsigned char lead[64], second[64];
 };
 
-/* Two leads that share a table: the odd one, and the trail from which on it stays as it is. */
+/* Two leads that share a table, by the odd one. */
 struct lead_pair {
-	unsigned char trail[64], odd, limit;
+	unsigned char trail[64], odd;
 };
 
 #include "text/upper-avx512-tables.h"
@@ -70,6 +70,9 @@ enum {
 	CE_CF = 32,
 	D0_D1 = 64,
 	ROWS = 128, /* all two-byte leads */
+
+	PAIRS = CE_CF | D0_D1,
+	WELL_FORMED = PAIRS,
 
 	CASELESS = 0,
 	LATIN = C3_C4_C5 | SHARP_S,
@@ -149,23 +152,31 @@ INLINE vector map_lead(vector out, const struct window *w, unsigned char lead, u
 	return _mm512_mask_mov_epi8(out, here, bytes((unsigned char)(lead - 1)));
 }
 
-INLINE vector find_lead_bits(const struct window *w, const struct foreign *foreign)
+#define A_XOR_B_AND_C 0x78 /* a ^ (b & c), as an immediate of ternary logic */
+
+/* What each byte and the next are: bit 0 says that the lead goes down, others that the pair is
+ * foreign. What is no lead counts as C0, what is no trail as BF. */
+INLINE vector find_pairs(const struct window *w, const struct foreign *foreign)
 {
-	return _mm512_permutexvar_epi8(w->here, load_vector(foreign->lead));
+	vector lead = _mm512_max_epu8(w->here, bytes(0xc0));
+	vector second = _mm512_min_epi8(w->next, bytes(0xbf));
+
+	return _mm512_and_si512(_mm512_permutexvar_epi8(lead, load_vector(foreign->lead)),
+				_mm512_permutexvar_epi8(second, load_vector(foreign->second)));
 }
 
-/* Of all leads whose trail is below the limit the odd one alone has bit 0 among its bits. */
-INLINE vector map_lead_pair(vector out, const struct window *w, __mmask64 trails,
-			    const struct lead_pair *pair, const struct foreign *foreign)
+/* A trail's bits 7 to 5 flip bit 2 of what stands before it, and with bit 5 bit 0. Other bytes flip
+ * others, and look like trails behind some lead that differs in these bits: a pair that is foreign.
+ */
+INLINE vector map_lead_pair(vector out, const struct window *w, const struct lead_pair *pair,
+			    const struct foreign *foreign)
 {
-	vector bit5 = _mm512_srli_epi16(w->here, 5), goes_down;
-	vector lead = _mm512_ternarylogic_epi32(w->before, bit5, bytes(1), 0x78); /* a ^ (b & c) */
-	__mmask64 here = _mm512_mask_cmpeq_epi8_mask(trails, lead, bytes(pair->odd));
+	vector lead = _mm512_ternarylogic_epi32(w->before, _mm512_srli_epi16(w->here, 5), bytes(7),
+						A_XOR_B_AND_C);
+	__mmask64 here = _mm512_cmpeq_epi8_mask(lead, bytes(pair->odd ^ 4));
 
 	out = _mm512_mask_permutexvar_epi8(out, here, w->here, load_vector(pair->trail));
-	here = _mm512_mask_cmplt_epi8_mask(find_leads(w), w->next, bytes(pair->limit));
-	goes_down = _mm512_and_si512(find_lead_bits(w, foreign), bytes(1));
-	return _mm512_mask_sub_epi8(out, here, out, goes_down);
+	return _mm512_ternarylogic_epi32(out, find_pairs(w, foreign), bytes(1), A_XOR_B_AND_C);
 }
 
 INLINE vector rows_of(vector lead, vector trail)
@@ -214,10 +225,13 @@ INLINE const struct foreign *foreign_to(unsigned int scripts)
 INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
 {
 	const struct foreign *foreign = foreign_to(scripts);
-	vector lead_bits = find_lead_bits(w, foreign);
+
+	vector lead_bits = _mm512_permutexvar_epi8(w->here, load_vector(foreign->lead));
 	vector second_bits = _mm512_permutexvar_epi8(w->next, load_vector(foreign->second));
 	__mmask64 found = _mm512_mask_test_epi8_mask(find_leads(w), lead_bits, second_bits), here;
 
+	if (scripts & PAIRS)
+		return _mm512_test_epi8_mask(find_pairs(w, foreign), bytes(0xfe));
 	if (scripts & E1_PAIRS) { /* but for U+1E80 to U+1E9F, some of which change otherwise */
 		here = _mm512_cmpeq_epi8_mask(w->here, bytes(0xe1));
 		here = _mm512_mask_cmpeq_epi8_mask(here, w->next, bytes(0xba));
@@ -243,10 +257,18 @@ INLINE vector map_ascii(vector v)
 	return _mm512_mask_sub_epi8(v, letters, v, bytes(0x20));
 }
 
+/* The same by look-up, for where the other port has more to do. */
+INLINE vector map_ascii_by_table(vector v)
+{
+	__mmask64 letters = _mm512_cmpgt_epi8_mask(v, bytes('a' - 1));
+
+	return _mm512_mask_permutexvar_epi8(v, letters, v, load_vector(ascii_40));
+}
+
 INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *ret_dropped)
 {
 	__mmask64 trails = _kandn_mask64(find_leads(w), _mm512_movepi8_mask(w->here)), here;
-	vector out = map_ascii(w->here);
+	vector out = scripts & PAIRS ? map_ascii_by_table(w->here) : map_ascii(w->here);
 
 	if (scripts & C3_C4_C5) {
 		out = map_trails(out, w, trails, 0xc3, trail_c3);
@@ -256,9 +278,9 @@ INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *
 	if (scripts & C6)
 		out = map_trails(out, w, trails, 0xc6, trail_c6);
 	if (scripts & CE_CF)
-		out = map_lead_pair(out, w, trails, &pair_ce_cf, &foreign_greek);
+		out = map_lead_pair(out, w, &pair_ce_cf, &foreign_greek);
 	if (scripts & D0_D1)
-		out = map_lead_pair(out, w, trails, &pair_d0_d1, &foreign_cyrillic);
+		out = map_lead_pair(out, w, &pair_d0_d1, &foreign_cyrillic);
 	if (scripts & ROWS)
 		out = map_rows(out, w, trails);
 	if (scripts & E1_PAIRS) {

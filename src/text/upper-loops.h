@@ -38,6 +38,8 @@
  *   EDGE_LEAST                        so few bytes are done faster one by one
  *   map_block(window, scripts, ret_dropped)   in *ret_dropped the bytes to leave out, as bits
  *   find_foreign(window, scripts)     where characters are that scripts doesn't know, as bits
+ *   WELL_FORMED                       those of scripts that map what stands behind a lead without a
+ *                                     trail as if it were one, and find that lead foreign
  *   store_without(out, vector, dropped)       stores a block without the bytes dropped
  *   is_ascii(vector), map_ascii(vector)
  *   find_non_ascii(vector)            as bits
@@ -160,15 +162,17 @@ INLINE size_t whole_characters(const unsigned char *in, size_t n)
 
 /* What is told by a character's first two bytes is only that it may be foreign: leaves of found
  * what comes from the first on that does change, or that isn't looked at: a block with many of
- * them is for another loop. Leads from E2 on, and C2, and what is no character, no loop touches. */
+ * them is for another loop. Leads from E2 on, and C2, and what is no character, no loop touches:
+ * but for those that are only for well-formed text. */
 static NOINLINE uint64_t find_changing(const unsigned char *block, const unsigned char *end,
-				       uint64_t found)
+				       uint64_t found, bool well_formed)
 {
 	for (int looked_at = 0; found && looked_at < MAYBE_FOREIGN; looked_at++) {
 		const unsigned char *in = block + __builtin_ctzll(found);
 
-		if (end - in > 1 && (in[1] & 0xc0) == 0x80 &&
-		    ((*in < 0xe2 && *in != 0xc2) || upper_changes(in, end)))
+		bool has_trail = end - in > 1 && (in[1] & 0xc0) == 0x80;
+
+		if (has_trail ? (*in < 0xe2 && *in != 0xc2) || upper_changes(in, end) : well_formed)
 			break;
 		found &= found - 1;
 	}
@@ -180,7 +184,9 @@ INLINE uint64_t find_changing_foreign(const struct text *t, const struct window 
 {
 	uint64_t found = find_foreign(w, scripts);
 
-	return __builtin_expect(found != 0, 0) ? find_changing(t->in, t->end, found) : 0;
+	return __builtin_expect(found != 0, 0)
+		       ? find_changing(t->in, t->end, found, scripts & WELL_FORMED)
+		       : 0;
 }
 
 /* Stores the first n bytes of the block that in begins with. */
@@ -204,6 +210,8 @@ INLINE struct place run(struct place from, const unsigned char *end, unsigned in
 	const unsigned char *until = t.end - t.in > STAY + MARGIN ? t.in + STAY : t.end - MARGIN;
 	size_t step = scripts & DOTLESS_I ? BLOCK : to_aligned(t.out);
 
+	if ((scripts & WELL_FORMED) && t.in[-1] >= 0xc0)
+		return from;
 	for (;; step = BLOCK) {
 		struct window w = load_window(t.in);
 		uint64_t dropped = 0, found;
@@ -262,7 +270,7 @@ INLINE void step_all(struct text *t, const struct window *w, size_t n)
 	const unsigned char *until;
 
 	if (__builtin_expect(found != 0, 0))
-		found = find_changing(t->in, t->end, found);
+		found = find_changing(t->in, t->end, found, ALL & WELL_FORMED);
 	if (found)
 		n = (size_t)__builtin_ctzll(found);
 	store_first(t, n, out, dropped, dropped);
@@ -503,10 +511,10 @@ INLINE struct text run_within(struct text t, unsigned int scripts)
 
 /* A short text, or the last of one, from in on, for as long as it is of one script, the first
  * letter's. Returns the number of bytes that it mapped. */
-static NOINLINE size_t run_short(const unsigned char *begin, const unsigned char *in,
-				 const unsigned char *end, unsigned char *out)
+static NOINLINE size_t run_short(const unsigned char *in, const unsigned char *end,
+				 unsigned char *out)
 {
-	struct text t = {begin, in, end, out};
+	struct text t = {in, in, end, out};
 	uint64_t others = find_non_ascii(load_within(&t).here);
 
 	switch (others ? in[__builtin_ctzll(others)] : 0) {
@@ -530,7 +538,7 @@ static NOINLINE size_t run_short(const unsigned char *begin, const unsigned char
 
 INLINE struct text run_script(struct text t)
 {
-	size_t n = run_short(t.begin, t.in, t.end, t.out);
+	size_t n = run_short(t.in, t.end, t.out);
 
 	t.in += n;
 	t.out += n;

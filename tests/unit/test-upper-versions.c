@@ -258,6 +258,34 @@ START_TEST(test_malformed)
 }
 END_TEST
 
+/* A lead that no trail follows, amid two-byte letters: those are told by all bits of a lead and few
+ * of the trail. At every place of a block, far from the end and close to it. */
+START_TEST(test_lead_without_trail)
+{
+	static const unsigned char nexts[] = {
+		0x00, 0x1f, 0x2f, 0x30, 0x4f, 0x50, 'a',  'o',  'p',  'z',
+		0x7f, 0xc0, 0xce, 0xcf, 0xd0, 0xd1, 0xdf, 0xe1, 0xf0, 0xff,
+	};
+	static const char *const scripts[] = {"\u03c9", "\u0444", "\u00e9", "\u0175"};
+	static const size_t ends[] = {0, 3, 64, 130, 400, 8192};
+
+	for (uint32_t lead = 0xc0; lead <= 0xff; lead++)
+		for (uint32_t i = 0; i < sizeof(nexts); i++)
+			for (uint32_t place = 0; place < 64; place++) {
+				const char *script = scripts[(lead + i + place) % 4];
+				size_t least = i % 2 ? 128 : 0;
+
+				length = 0;
+				add_filler("b", (place % 8 ? 0 : 80) + place % 2);
+				add_filler(script, least + place);
+				add_bytes((const unsigned char[]){(unsigned char)lead, nexts[i]},
+					  2);
+				add_filler(script, ends[(place + i) % 6]);
+				check(_i);
+			}
+}
+END_TEST
+
 static void add_random_characters(size_t wanted)
 {
 	static const uint16_t blocks[] = {
@@ -354,6 +382,7 @@ int main(void)
 		UNIT_LOOP("every character", test_short_texts, 0, supported_count),
 		UNIT_LOOP("every character", test_every_stranger, 0, supported_count),
 		UNIT_LOOP("malformed", test_malformed, 0, supported_count),
+		UNIT_LOOP("malformed", test_lead_without_trail, 0, supported_count),
 		UNIT_LOOP("random", test_random_text, 0, supported_count),
 		UNIT_LOOP("random", test_long_text, 0, supported_count),
 		UNIT_LOOP("random", test_random_bytes, 0, supported_count),
