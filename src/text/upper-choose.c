@@ -27,30 +27,34 @@ static const struct upper_version *find_fastest(void)
 	return fastest;
 }
 
+static size_t map_undecided(const unsigned char *in, size_t length, unsigned char *out);
+
+/* Until it pays to choose. */
+static const struct upper_version undecided = {.name = "undecided", .map = map_undecided};
+
 /* What is kept between calls is a fact about the processor, and about how much text it took to ask:
  * threads may count past each other, and find the same. */
-static const struct upper_version *choose(size_t length)
-{
-	static _Atomic(const struct upper_version *) chosen;
-	static atomic_size_t seen;
-	const struct upper_version *version = atomic_load_explicit(&chosen, memory_order_relaxed);
-	size_t before;
+static _Atomic(const struct upper_version *) chosen = &undecided;
+static atomic_size_t seen;
 
-	if (version)
-		return version;
-	before = atomic_load_explicit(&seen, memory_order_relaxed);
+static size_t map_undecided(const unsigned char *in, size_t length, unsigned char *out)
+{
+	const struct upper_version *version = upper_versions[0];
+	size_t before = atomic_load_explicit(&seen, memory_order_relaxed);
+
 	if (length < WORTH_CHOOSING && before < WORTH_CHOOSING) {
 		atomic_store_explicit(&seen, before + length, memory_order_relaxed);
-		return upper_versions[0];
+	} else {
+		version = find_fastest();
+		atomic_store_explicit(&chosen, version, memory_order_relaxed);
 	}
-	version = find_fastest();
-	atomic_store_explicit(&chosen, version, memory_order_relaxed);
-	return version;
+	return version->map(in, length, out);
 }
 
 size_t upper_feed(struct upper *upper, const void *in, size_t length, void *out)
 {
 	if (length <= UPPER_SHORT_MAX && upper->pending_length == 0 && upper_short(in, length, out))
 		return length;
-	return upper_feed_by(choose(length), upper, in, length, out);
+	return upper_feed_by(atomic_load_explicit(&chosen, memory_order_relaxed), upper, in, length,
+			     out);
 }

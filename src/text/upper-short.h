@@ -9,8 +9,9 @@
  *      top      ..   1.   11        where the first is set and the second is not, 0x20 is taken off
  *
  * So many bytes at a time as fit into a plain register, or a vector that every processor has: one
- * at the beginning and one at the end of the text, or two at each. They may overlap: all are loaded
- * before any is stored, so twice does no harm. Not its job: everything else (upper-version.h).
+ * at the beginning and one at the end of the text, or two at each; of less than four bytes the
+ * first, the middle one and the last. They may overlap: all are loaded before any is stored, so
+ * twice does no harm. Not its job: everything else (upper-version.h).
  */
 
 #include <stdbool.h>
@@ -73,33 +74,76 @@ static inline bool upper_short_pairs(const char *in, size_t length, char *out)
 	return true;
 }
 
+/* 8 bytes to 15. */
+static inline bool upper_short_words(const char *in, size_t length, char *out)
+{
+	uint64_t first, last;
+
+	memcpy(&first, in, sizeof(first));
+	memcpy(&last, in + length - sizeof(last), sizeof(last));
+	if (!upper_short_is_ascii(first | last))
+		return false;
+	first = UPPER_SHORT_MAP(first);
+	last = UPPER_SHORT_MAP(last);
+	memcpy(out, &first, sizeof(first));
+	memcpy(out + length - sizeof(last), &last, sizeof(last));
+	return true;
+}
+
+/* Two words of half its size: 4 bytes to 7. */
+static inline uint64_t upper_short_load_halves(const char *in, size_t length)
+{
+	uint32_t first, last;
+
+	memcpy(&first, in, sizeof(first));
+	memcpy(&last, in + length - sizeof(last), sizeof(last));
+	return first | (uint64_t)last << 32;
+}
+
+static inline void upper_short_store_halves(char *out, size_t length, uint64_t bytes)
+{
+	uint32_t first = (uint32_t)bytes, last = (uint32_t)(bytes >> 32);
+
+	memcpy(out, &first, sizeof(first));
+	memcpy(out + length - sizeof(last), &last, sizeof(last));
+}
+
+/* The first byte, the middle one, and the last: 1 to 3. */
+static inline uint64_t upper_short_load_bytes(const char *in, size_t length)
+{
+	return (unsigned char)in[0] | (uint64_t)(unsigned char)in[length / 2] << 8 |
+	       (uint64_t)(unsigned char)in[length - 1] << 16;
+}
+
+static inline void upper_short_store_bytes(char *out, size_t length, uint64_t bytes)
+{
+	out[0] = (char)bytes;
+	out[length / 2] = (char)(bytes >> 8);
+	out[length - 1] = (char)(bytes >> 16);
+}
+
 /* Maps length bytes, UPPER_SHORT_MAX at most, if all are ASCII. If not it returns false, and out,
  * which has room for as many, holds nothing of use. */
 static inline bool upper_short(const void *in, size_t length, void *out)
 {
 	const char *from = in;
-	uint64_t first = 0, last = 0;
 	char *to = out;
+	uint64_t bytes;
 
-	if (length >= 2 * sizeof(first))
+	if (length >= 2 * sizeof(bytes))
 		return upper_short_pairs(from, length, to);
-	if (length >= sizeof(first)) {
-		memcpy(&first, from, sizeof(first));
-		memcpy(&last, from + length - sizeof(last), sizeof(last));
-		if (!upper_short_is_ascii(first | last))
-			return false;
-		first = UPPER_SHORT_MAP(first);
-		last = UPPER_SHORT_MAP(last);
-		memcpy(to, &first, sizeof(first));
-		memcpy(to + length - sizeof(last), &last, sizeof(last));
+	if (length >= sizeof(bytes))
+		return upper_short_words(from, length, to);
+	if (length == 0)
 		return true;
-	}
-	if (length > 0) {
-		memcpy(&first, from, length);
-		if (!upper_short_is_ascii(first))
-			return false;
-		first = UPPER_SHORT_MAP(first);
-		memcpy(to, &first, length);
-	}
+	bytes = length >= 4 ? upper_short_load_halves(from, length)
+			    : upper_short_load_bytes(from, length);
+	if (!upper_short_is_ascii(bytes))
+		return false;
+	bytes = UPPER_SHORT_MAP(bytes);
+	if (length >= 4)
+		upper_short_store_halves(to, length, bytes);
+	else
+		upper_short_store_bytes(to, length, bytes);
 	return true;
 }

@@ -51,12 +51,10 @@ static bool may_be_unfinished(const unsigned char *end)
 }
 
 /* How many bytes at the end of in are the beginning of a sequence that isn't all there. */
-static size_t unfinished(const unsigned char *in, size_t length)
+static size_t count_unfinished(const unsigned char *in, size_t length)
 {
 	size_t missing;
 
-	if (length >= 3 && !may_be_unfinished(in + length))
-		return 0;
 	for (size_t tail = 1; tail <= sizeof(((struct upper *)0)->pending) && tail <= length;
 	     tail++) {
 		unsigned char byte = in[length - tail];
@@ -73,22 +71,42 @@ static size_t unfinished(const unsigned char *in, size_t length)
 	return 0;
 }
 
+/* What few pieces need is not inlined: all would pay for its frame. */
+#define APART __attribute__((noinline))
+
+/* A piece that may end in the middle of a sequence, whose beginning is pending from here on. */
+APART static size_t feed_until_pending(const struct upper_version *version, struct upper *upper,
+				       const unsigned char *in, size_t length, unsigned char *out)
+{
+	size_t held = count_unfinished(in, length);
+
+	memcpy(upper->pending, in + length - held, held);
+	upper->pending_length = (unsigned char)held;
+	return version->map(in, length - held, out);
+}
+
+/* A piece behind what is pending. */
+APART static size_t feed_behind_pending(const struct upper_version *version, struct upper *upper,
+					const unsigned char *in, size_t length, unsigned char *out)
+{
+	unsigned char *to = out;
+	size_t taken = feed_pending(upper, in, length, &to), answered = (size_t)(to - out);
+
+	return answered + upper_feed_by(version, upper, in + taken, length - taken, to);
+}
+
 size_t upper_feed_by(const struct upper_version *version, struct upper *upper, const void *in,
 		     size_t length, void *out)
 {
-	const unsigned char *from = in, *end = from + length;
-	unsigned char *to = out;
-	size_t held;
+	const unsigned char *from = in;
 
-	if (upper->pending_length > 0 && length > 0)
-		from += feed_pending(upper, from, length, &to);
-	if (from == end)
-		return (size_t)(to - (unsigned char *)out);
-	held = unfinished(from, (size_t)(end - from));
-	memcpy(upper->pending, end - held, held);
-	upper->pending_length = (unsigned char)held;
-	to += version->map(from, (size_t)(end - from) - held, to);
-	return (size_t)(to - (unsigned char *)out);
+	if (length == 0)
+		return 0;
+	if (upper->pending_length > 0)
+		return feed_behind_pending(version, upper, from, length, out);
+	if (length < sizeof(upper->pending) || may_be_unfinished(from + length))
+		return feed_until_pending(version, upper, from, length, out);
+	return version->map(from, length, out);
 }
 
 size_t upper_finish(struct upper *upper, void *out)
