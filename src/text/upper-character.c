@@ -47,15 +47,18 @@ static bool second_fits(unsigned char lead, unsigned char second)
  */
 size_t upper_find_sequence(const unsigned char *in, size_t length, size_t *ret_missing)
 {
-	size_t wanted = sequence_length(in[0]), i;
+	unsigned char lead = in[0];
+	size_t wanted, i;
 
+	UPPER_READ_ONCE(lead);
+	wanted = sequence_length(lead);
 	*ret_missing = 0;
 	for (i = 1; i < wanted; i++) {
 		if (i == length) {
 			*ret_missing = wanted - i;
 			return i;
 		}
-		if (i == 1 ? !second_fits(in[0], in[1]) : (in[i] & 0xc0) != 0x80)
+		if (i == 1 ? !second_fits(lead, in[1]) : (in[i] & 0xc0) != 0x80)
 			return 1;
 	}
 	return wanted ? wanted : 1;
@@ -153,6 +156,7 @@ bool upper_changes(const unsigned char *in, const unsigned char *end)
 	size_t length = apparent_length(in, (size_t)(end - in));
 	uint32_t code_point = decode(in, length);
 
+	UPPER_READ_ONCE(code_point);
 	return (length > 1 || in[0] < 0x80) && code_point < UPPER_CODE_POINTS &&
 	       upper_change[upper_block[code_point >> 6]][code_point & 0x3f] != 0;
 }
@@ -186,12 +190,16 @@ static const unsigned char form_of[32] = {
 static inline uint32_t load_four(const unsigned char *in, size_t left)
 {
 	unsigned char four[4] = {0};
+	uint32_t bytes;
 
 	if (left >= sizeof(four))
 		memcpy(four, in, sizeof(four));
 	else
 		memcpy(four, in, left);
-	return (uint32_t)four[0] << 24 | (uint32_t)four[1] << 16 | (uint32_t)four[2] << 8 | four[3];
+	bytes = (uint32_t)four[0] << 24 | (uint32_t)four[1] << 16 | (uint32_t)four[2] << 8 |
+		four[3];
+	UPPER_READ_ONCE(bytes);
+	return bytes;
 }
 
 static inline void store_four(unsigned char *out, uint32_t bytes)

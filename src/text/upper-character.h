@@ -11,6 +11,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What was read of a text that may change (upper.h) is one value from here on: the compiler doesn't
+ * read it again. For all that decides which entry of a table counts, or where code goes on. How far
+ * to go must not depend on two looks at the same byte. */
+#define UPPER_READ_ONCE(value) __asm__("" : "+r"(value))
+
 size_t upper_find_sequence(const unsigned char *in, size_t length, size_t *ret_missing);
 size_t upper_map_sequence(const unsigned char *in, size_t length, unsigned char *out);
 

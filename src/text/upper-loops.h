@@ -415,7 +415,10 @@ static struct place run_any(struct place from, const unsigned char *end)
  * block up. Where that loop doesn't know this very letter after all it returns at once. */
 static struct place run_best(struct place from, const unsigned char *end)
 {
-	switch (*from.in) {
+	unsigned char letter = *from.in;
+
+	UPPER_READ_ONCE(letter);
+	switch (letter) {
 	case 0xc3:
 	case 0xc4:
 	case 0xc5:
@@ -460,10 +463,13 @@ INLINE struct place run_text(struct place at, const unsigned char *end)
 }
 
 /* ASCII at the beginning and at the end: many a text has nothing else. What is left over at its end
- * is less than a block, and done once more with what stands before it. A long text is for the
- * loops above once it has neighbours to the left. */
+ * is less than a block, and done once more with what was mapped right here before it: of other
+ * bytes a text that changes could tell that they became as many. A long text is for the loops above
+ * once it has neighbours to the left. */
 INLINE struct text run_ascii_edge(struct text t)
 {
+	const unsigned char *from = t.in;
+
 	while (t.end - t.in >= BLOCK && is_ascii(load_vector(t.in))) {
 		store_vector(t.out, map_ascii(load_vector(t.in)));
 		t.in += BLOCK;
@@ -471,7 +477,7 @@ INLINE struct text run_ascii_edge(struct text t)
 		if (t.end - t.in > LONG)
 			return t;
 	}
-	if (t.in < t.end && t.end - t.in < BLOCK && t.end - t.begin >= BLOCK) {
+	if (t.in < t.end && t.end - t.in < BLOCK && t.end - from >= BLOCK) {
 		vector last = load_vector(t.end - BLOCK);
 
 		if (is_ascii(last)) {
@@ -516,8 +522,10 @@ static NOINLINE size_t run_short(const unsigned char *in, const unsigned char *e
 {
 	struct text t = {in, in, end, out};
 	uint64_t others = find_non_ascii(load_within(&t).here);
+	unsigned char letter = others ? in[__builtin_ctzll(others)] : 0;
 
-	switch (others ? in[__builtin_ctzll(others)] : 0) {
+	UPPER_READ_ONCE(letter);
+	switch (letter) {
 	case 0xc3:
 	case 0xc4:
 	case 0xc5:

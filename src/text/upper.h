@@ -32,7 +32,8 @@ struct upper {
 #define UPPER_ROOM(length) (UPPER_GROWTH * (size_t)(length) + UPPER_SLACK)
 
 /* Maps length bytes of in; out has UPPER_ROOM(length) bytes and does not overlap in.
- * Returns the number of bytes written; those behind them, within the room, may be overwritten. */
+ * Returns the number of bytes written; those behind them, within the room, may be overwritten.
+ * If in changes meanwhile, as a mapped file may, only that holds: what is written is of no use. */
 size_t upper_feed(struct upper *upper, const void *in, size_t length, void *out);
 
 /* The end of the text: an unfinished sequence passes unchanged. out has UPPER_SLACK bytes.
