@@ -41,6 +41,7 @@ const struct service service = {
 	.port = 12000,
 	.growth = UPPER_GROWTH,
 	.slack = UPPER_SLACK,
+	.in_may_change = true,
 	.feed = feed,
 	.finish = finish,
 	.is_state = is_state,

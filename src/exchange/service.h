@@ -33,6 +33,10 @@ struct service {
 	 * Returns the bytes written; those behind them, within the room, may be overwritten. */
 	size_t (*feed)(struct service_state *state, const void *in, size_t length, void *out);
 
+	/* Whether feed() does so even if in changes while it is read, as a file that is mapped may:
+	 * its reply is of no use then. Where it doesn't, files are read. */
+	bool in_may_change;
+
 	/* The rest of the reply at the end of a text; out has slack bytes. The state is as at the
 	 * beginning afterwards. Returns the bytes written. */
 	size_t (*finish)(struct service_state *state, void *out);

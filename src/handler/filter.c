@@ -10,12 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "handler/source.h"
 #include "util/cleanup.h"
 #include "util/descriptor.h"
 #include "util/error.h"
-
-/* Larger ones fall out of the cache, smaller ones cost system calls. */
-#define READ_SIZE ((size_t)128 << 10)
 
 /* A pipe is 64 KiB at first: every so much both its sides change places on the processor. */
 #define PIPE_SIZE_DEFAULT ((ssize_t)64 << 10)
@@ -41,39 +39,32 @@ static void enlarge_pipe(int fd)
 /* How long a peer may take to end its side after ours. */
 #define LINGER_MSEC 2000
 
-/* Reads up to READ_SIZE bytes, waiting where it must: a descriptor that is shared may have become
- * non-blocking. Returns their number, 0 at the end, or a negative errno. */
-static ssize_t read_some(int fd, void *buffer)
+/* What was made of a mapped piece may have to be taken back, which a message that is held could not
+ * be; and not every service bears a text that changes. */
+static bool may_map(const struct exchange_options *options)
 {
-	ssize_t n;
-
-	while ((n = read(fd, buffer, READ_SIZE)) < 0) {
-		struct pollfd wait = {.fd = fd, .events = POLLIN};
-
-		if (errno == EAGAIN && poll(&wait, 1, -1) >= 0)
-			continue;
-		if (errno != EINTR)
-			return negative_errno();
-	}
-	return n;
+	return options->framing == FRAMING_STREAM && options->service->in_may_change;
 }
 
 int filter_run(int in, int out, const struct exchange_options *options,
 	       enum filter_failure *ret_failure)
 {
 	_cleanup_(exchange_reset) struct exchange exchange = {0};
-	_cleanup_free_ char *request = allocate_pages(READ_SIZE);
-	_cleanup_free_ char *reply = allocate_pages(exchange_room(options, READ_SIZE));
+	_cleanup_free_ char *buffer = allocate_pages(SOURCE_PIECE);
+	_cleanup_free_ char *reply = allocate_pages(exchange_room(options, SOURCE_PIECE));
+	_cleanup_(source_reset) struct source source = source_of(in, buffer, may_map(options));
 	bool enlarged = false;
 
 	*ret_failure = FILTER_NONE;
-	if (!request || !reply) {
+	if (!buffer || !reply) {
 		*ret_failure = FILTER_MEMORY;
 		return -ENOMEM;
 	}
 
 	while (!exchange_is_done(&exchange)) {
-		ssize_t n = read_some(in, request);
+		const struct exchange before = exchange;
+		const char *request;
+		ssize_t n = source_take(&source, &request);
 		size_t length;
 		int r;
 
@@ -88,6 +79,10 @@ int filter_run(int in, int out, const struct exchange_options *options,
 		}
 		length = n > 0 ? exchange_feed(&exchange, options, request, (size_t)n, reply)
 			       : exchange_finish(&exchange, options, reply);
+		if (!source_confirm(&source)) {
+			exchange = before;
+			continue;
+		}
 		/* What was answered before a bad message is good. */
 		r = descriptor_write_all(out, reply, length);
 		if (r < 0) {

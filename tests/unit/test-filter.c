@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,10 +21,12 @@
 
 /* What the next reads fail with, from the last to the first. */
 static int read_failures[4], read_failure_count;
+static int read_count;
 
 /* In the place of libc's. */
 ssize_t read(int fd, void *buffer, size_t size)
 {
+	read_count++;
 	if (read_failure_count > 0) {
 		errno = read_failures[--read_failure_count];
 		return -1;
@@ -299,6 +302,107 @@ START_TEST(says_what_failed)
 }
 END_TEST
 
+/* A file with so much in it that it is mapped: an x, and then a letter of two bytes, which every
+ * piece cuts. */
+#define LARGE ((3U << 20) + 1)
+#define PIECE 131072
+
+static unsigned char large[LARGE];
+
+static int make_large(void)
+{
+	int fd = memfd_create("large", MFD_CLOEXEC);
+
+	for (size_t i = 0; i < LARGE; i++)
+		large[i] = i == 0 ? 'x' : i % 2 ? 0xc3 : 0xa4;
+	ck_assert_int_eq(descriptor_write_all(fd, large, LARGE), 0);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+	read_count = 0;
+	return fd;
+}
+
+/* length bytes of it were read, and each of them was answered once. */
+static void check_large(int in, int out, size_t length)
+{
+	size_t wrong = 0;
+
+	ck_assert_int_eq(lseek(in, 0, SEEK_CUR), (off_t)length);
+	ck_assert_int_eq(lseek(out, 0, SEEK_CUR), (off_t)length);
+	ck_assert_int_eq(pread(out, large, LARGE, 0), (ssize_t)length);
+	for (size_t i = 0; i < length; i++)
+		wrong += large[i] != (i == 0 ? 'X' : i % 2 ? 0xc3 : 0x84);
+	ck_assert_uint_eq(wrong, 0);
+}
+
+/* A large file is mapped (0), but with framing messages are held (1), and not every service bears a
+ * text that changes (2). */
+START_TEST(answers_a_large_file)
+{
+	struct service other = service;
+	struct exchange_options options = {
+		.service = &other,
+		.framing = _i == 1 ? FRAMING_LINE : FRAMING_STREAM,
+		.message_max = LARGE,
+	};
+	_cleanup_close_ int in = make_large(), out = memfd_create("out", MFD_CLOEXEC);
+	enum filter_failure failure;
+
+	other.in_may_change = _i != 2;
+	ck_assert_int_eq(filter_run(in, out, &options, &failure), 0);
+	check_large(in, out, LARGE);
+	if (_i == 0)
+		ck_assert_int_le(read_count, 3);
+	else
+		ck_assert_int_eq(read_count, LARGE / PIECE + 2);
+}
+END_TEST
+
+/* A service in whose fifth piece the file becomes shorter. */
+static int pieces, shorter_file;
+static off_t shorter_size;
+
+static size_t feed_and_truncate(struct service_state *state, const void *in, size_t length,
+				void *out)
+{
+	if (++pieces == 5)
+		ck_assert_int_eq(ftruncate(shorter_file, shorter_size), 0);
+	return service.feed(state, in, length, out);
+}
+
+/* Truncated while a mapped piece is looked at: neither is the letter that the piece before it ended
+ * in answered twice, nor what was no longer there. */
+START_TEST(answers_what_is_left)
+{
+	static const off_t sizes[] = {4 * PIECE + 8193, 5 * PIECE - 1, 4 * PIECE + 1};
+	struct service truncating = service;
+	struct exchange_options options = {.service = &truncating};
+	_cleanup_close_ int in = make_large(), out = memfd_create("out", MFD_CLOEXEC);
+	enum filter_failure failure;
+
+	truncating.feed = feed_and_truncate;
+	shorter_file = in;
+	shorter_size = sizes[_i];
+	ck_assert_int_eq(filter_run(in, out, &options, &failure), 0);
+	check_large(in, out, (size_t)sizes[_i]);
+	ck_assert_int_eq(read_count, 3);
+}
+END_TEST
+
+/* A large file's beginning is one read, and the descriptor stands behind that. */
+START_TEST(takes_one_read_for_one_message)
+{
+	struct exchange_options options = options_for(_i == 0 ? FRAMING_LINE : FRAMING_STREAM);
+	_cleanup_close_ int in = make_large(), out = memfd_create("out", MFD_CLOEXEC);
+	enum filter_failure failure;
+
+	options.once = true;
+	ck_assert_int_eq(pwrite(in, "abc\n", 4, 0), 4);
+	ck_assert_int_eq(filter_run(in, out, &options, &failure), 0);
+	ck_assert_int_eq(lseek(in, 0, SEEK_CUR), PIECE);
+	ck_assert_int_eq(lseek(out, 0, SEEK_CUR), _i == 0 ? 4 : PIECE);
+}
+END_TEST
+
 /* A TCP connection: [0] is the filter's end, [1] its peer's. */
 static void connect_pair(int ends[2])
 {
@@ -374,6 +478,10 @@ int main(void)
 		UNIT_ONCE("filter_run", ends_after_one),
 		UNIT_ONCE("filter_run", answers_before_it_fails),
 		UNIT_ONCE("filter_run", says_what_failed),
+		UNIT_LOOP("filter_run", answers_a_large_file, 0, 3),
+		UNIT_LOOP_UNLESS(unit_is_in_valgrind() ? "faults that go on" : NULL, "filter_run",
+				 answers_what_is_left, 0, 3),
+		UNIT_LOOP("filter_run", takes_one_read_for_one_message, 0, 2),
 		UNIT_LOOP("filter_end", ends_gently, 0, 2),
 		{0},
 	};
