@@ -48,6 +48,9 @@ def trail_table(mapping, lead):
     return table, foreign
 
 
+# What loops for Latin know.
+LATIN = 0xc3, 0xc4, 0xc5, 0xc6
+
 # Pairs of leads that share a table: a loop maps the even one's trails with bit 5 set and the odd
 # one's without it, where nearly all their letters are. What else they have cased is foreign.
 PAIRS = (0xce, 0xcf), (0xd0, 0xd1)
@@ -213,6 +216,29 @@ def print_foreign(name, foreign, odd=None):
     print("\t},\n};")
 
 
+def print_latin(mapping):
+    """Each lead and each difference between its trails and what they become have a bit. Returns
+    {lead: the trails that a loop with these leads can't map}."""
+    foreign, bit_of = {}, {}
+    lead_bits, trail_bits, change = [0] * 64, [0] * 64, [0] * 64
+    for lead in LATIN:
+        table, foreign[lead] = trail_table(mapping, lead)
+        for trail, new in table.items():
+            if new != trail:
+                bit = 1 << bit_of.setdefault((lead, trail - new), len(bit_of))
+                lead_bits[lead & 63] |= bit
+                trail_bits[trail & 63] |= bit
+                change[bit] = trail - new
+    assert len(bit_of) <= 6 and trail_bits[0xbf & 63] == 0
+    print("\nstatic const struct latin latin = {")
+    for table in lead_bits, trail_bits, change:
+        print("\t{")
+        print_bytes(table)
+        print("\t},")
+    print("};")
+    return foreign
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit("usage: generate-upper-avx512.py DIRECTORY")
@@ -225,12 +251,7 @@ def main():
     print("\n/* What 40 to 7f become. */\nstatic const unsigned char ascii_40[64] = {")
     print_bytes(ord(chr(byte).upper()) for byte in range(0x40, 0x80))
     print("};")
-    foreign = {}
-    for lead in (0xc3, 0xc4, 0xc5, 0xc6):
-        table, foreign[lead] = trail_table(mapping, lead)
-        print("\nstatic const unsigned char trail_%02x[64] = {" % lead)
-        print_bytes(table.get(trail, trail) for trail in TRAILS)
-        print("};")
+    foreign = print_latin(mapping)
     for even, odd in PAIRS:
         table, pair_foreign = pair_table(mapping, even, odd)
         foreign.update(pair_foreign)
@@ -240,9 +261,9 @@ def main():
 
     def known(*leads):
         return {lead: foreign[lead] for lead in leads}
-    turkish = {**known(0xc3, 0xc4, 0xc5), 0xc3: foreign[0xc3] | {0x9f}}
-    latin = {**known(0xc3, 0xc4, 0xc5), 0xc4: foreign[0xc4] | {0xb1}}
-    vietnamese = {**latin, 0xc3: turkish[0xc3], **known(0xc6)}
+    latin = {**known(*LATIN), 0xc4: foreign[0xc4] | {0xb1}}
+    turkish = {**known(*LATIN), 0xc3: foreign[0xc3] | {0x9f}}
+    vietnamese = {**latin, 0xc3: turkish[0xc3]}
     print_foreign("caseless", foreign_of(mapping, {}))
     print_foreign("latin", foreign_of(mapping, latin))
     print_foreign("turkish", foreign_of(mapping, turkish))

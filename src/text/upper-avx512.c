@@ -4,15 +4,18 @@
  * Upper case with AVX-512 (BW, VBMI, VBMI2): 64 bytes at a time.
  *
  * A block of 64 code points shares all its bytes but the last, and the last one's six low bits say
- * which it is. So one byte permute (vpermb, a look-up in 64 bytes) maps all trails of a lead:
+ * which it is. So a byte permute (vpermb, a look-up in 64 bytes) tells all of a trail but its lead,
+ * another one the lead, and what both have in common a third one turns into what is taken off:
  *
- *     here      ...  c3  a9  ' ' c3  af ...        table trail_c3, at 0x29: 89, at 0x2f: 8f
- *     before    ...  x   c3  a9  ' ' c3            under the mask before == c3
- *     out       ...  c3  89  ' ' c3  8f
+ *     here      ...  c3  a9  ' ' c5  82 ...        latin.trail, at 0x29: 16, at 0x02: 10
+ *     before    ...  x   c3  a9  ' ' c5            latin.lead, at 0x03: 03, at 0x05: 10
+ *     in common      0   02  0   0   10            latin.change, at 0x02: 20, at 0x10: 01
+ *     out       ...  c3  89  ' ' c5  81
  *
  * Greek and Russian have two leads each, whose letters lie in different halves: of the even lead
- * those with bit 5 set change, of the odd one those without it. So they share a table. A trail's
- * upper bits, 100 or 101, flip those of its lead, and one compare finds all that is to be mapped:
+ * those with bit 5 set change, of the odd one those without it. So they share a table that has the
+ * new trails themselves. A trail's upper bits, 100 or 101, flip those of its lead, and one compare
+ * finds all that is to be mapped:
  *
  *     here      ...  d1  8f  ' ' d0  b9 ...        table pair_d0_d1, at 0x0f: af, at 0x39: 99
  *     bits 7-5       110 100 001 110 101
@@ -24,13 +27,13 @@
  * share a table, bit 0 is that of the odd one and of the trails for which it goes down.
  *
  * Registers of 512 bits have two ports. Bytes are compared into masks and permuted on one of them
- * only (Intel's port 5), and made unsigned minima and maxima on the other: a block of Greek takes
- * 7 instructions of the first kind and 7 others.
+ * only (Intel's port 5), and minima and maxima are found on the other: a block of Greek takes 7
+ * instructions of the first kind and 7 others, one of German 9 and 9.
  *
- * Its tables are 1.5 KiB: 64 bytes for each of four leads and two pairs, a pair of 64 for each of
- * seven loops, and 256 bytes for the loop over all scripts. That one takes the lead and the upper
- * two bits of the trail for the number of a row of 16 characters; there are no more than nine kinds
- * of rows.
+ * Its tables are 1.5 KiB: 192 bytes for Latin, 64 for ASCII and for each of two pairs, 128 for what
+ * is foreign to each of seven loops, and 256 for the loop over all scripts. That one takes the lead
+ * and the upper two bits of the trail for the number of a row of 16 characters; there are no more
+ * than nine kinds of rows.
  */
 
 #include <immintrin.h>
@@ -53,6 +56,11 @@ struct foreign {
 	unsigned char lead[64], second[64];
 };
 
+/* What is taken off a trail, by the bits that it has in common with its lead. */
+struct latin {
+	unsigned char lead[64], trail[64], change[64];
+};
+
 /* Two leads that share a table, by the odd one. */
 struct lead_pair {
 	unsigned char trail[64], odd;
@@ -62,22 +70,21 @@ struct lead_pair {
 
 /* What a loop knows: any of these. */
 enum {
-	C3_C4_C5 = 1,
-	C6 = 2,
-	SHARP_S = 4,
-	DOTLESS_I = 8,
-	E1_PAIRS = 16, /* U+1E00 to U+1EFF, of which the lower case is the odd one */
-	CE_CF = 32,
-	D0_D1 = 64,
-	ROWS = 128, /* all two-byte leads */
+	C3_TO_C6 = 1,
+	SHARP_S = 2,
+	DOTLESS_I = 4,
+	E1_PAIRS = 8, /* U+1E00 to U+1EFF, of which the lower case is the odd one */
+	CE_CF = 16,
+	D0_D1 = 32,
+	ROWS = 64, /* all two-byte leads */
 
 	PAIRS = CE_CF | D0_D1,
 	WELL_FORMED = PAIRS,
 
 	CASELESS = 0,
-	LATIN = C3_C4_C5 | SHARP_S,
-	TURKISH = C3_C4_C5 | DOTLESS_I,
-	VIETNAMESE = C3_C4_C5 | C6 | E1_PAIRS,
+	LATIN = C3_TO_C6 | SHARP_S,
+	TURKISH = C3_TO_C6 | DOTLESS_I,
+	VIETNAMESE = C3_TO_C6 | E1_PAIRS,
 	GREEK = CE_CF,
 	CYRILLIC = D0_D1,
 	ALL = ROWS | E1_PAIRS | DOTLESS_I,
@@ -130,17 +137,26 @@ INLINE vector bytes(unsigned char byte)
 	return all;
 }
 
-INLINE __mmask64 find_leads(const struct window *w)
+/* What is no lead counts as C0, of which there is nothing in any table. */
+INLINE vector only_leads(vector v)
 {
-	return _mm512_cmpge_epu8_mask(w->here, bytes(0xc0));
+	return _mm512_max_epu8(v, bytes(0xc0));
 }
 
-INLINE vector map_trails(vector out, const struct window *w, __mmask64 trails, unsigned char lead,
-			 const unsigned char *table)
+/* What is no trail counts as BF. As signed bytes, trails are the least. */
+INLINE vector only_trails(vector v)
 {
-	__mmask64 here = _mm512_mask_cmpeq_epi8_mask(trails, w->before, bytes(lead));
+	return _mm512_min_epi8(v, bytes(0xbf));
+}
 
-	return _mm512_mask_permutexvar_epi8(out, here, w->here, load_vector(table));
+/* Trails of C3 to C6; BF is none of theirs that changes here. */
+INLINE vector map_latin(vector out, const struct window *w)
+{
+	vector lead = _mm512_permutexvar_epi8(only_leads(w->before), load_vector(latin.lead));
+	vector trail = _mm512_permutexvar_epi8(only_trails(w->here), load_vector(latin.trail));
+	vector bit = _mm512_and_si512(lead, trail);
+
+	return _mm512_sub_epi8(out, _mm512_permutexvar_epi8(bit, load_vector(latin.change)));
 }
 
 /* The lead goes down by one where its trail is below limit. Both are signed, so only trails are. */
@@ -154,15 +170,18 @@ INLINE vector map_lead(vector out, const struct window *w, unsigned char lead, u
 
 #define A_XOR_B_AND_C 0x78 /* a ^ (b & c), as an immediate of ternary logic */
 
+INLINE vector find_lead_bits(const struct window *w, const struct foreign *foreign)
+{
+	return _mm512_permutexvar_epi8(only_leads(w->here), load_vector(foreign->lead));
+}
+
 /* What each byte and the next are: bit 0 says that the lead goes down, others that the pair is
- * foreign. What is no lead counts as C0, what is no trail as BF. */
+ * foreign. */
 INLINE vector find_pairs(const struct window *w, const struct foreign *foreign)
 {
-	vector lead = _mm512_max_epu8(w->here, bytes(0xc0));
-	vector second = _mm512_min_epi8(w->next, bytes(0xbf));
+	vector second = _mm512_permutexvar_epi8(only_trails(w->next), load_vector(foreign->second));
 
-	return _mm512_and_si512(_mm512_permutexvar_epi8(lead, load_vector(foreign->lead)),
-				_mm512_permutexvar_epi8(second, load_vector(foreign->second)));
+	return _mm512_and_si512(find_lead_bits(w, foreign), second);
 }
 
 /* A trail's bits 7 to 5 flip bit 2 of what stands before it, and with bit 5 bit 0. Other bytes flip
@@ -225,10 +244,8 @@ INLINE const struct foreign *foreign_to(unsigned int scripts)
 INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
 {
 	const struct foreign *foreign = foreign_to(scripts);
-
-	vector lead_bits = _mm512_permutexvar_epi8(w->here, load_vector(foreign->lead));
-	vector second_bits = _mm512_permutexvar_epi8(w->next, load_vector(foreign->second));
-	__mmask64 found = _mm512_mask_test_epi8_mask(find_leads(w), lead_bits, second_bits), here;
+	vector second = _mm512_permutexvar_epi8(w->next, load_vector(foreign->second));
+	__mmask64 found = _mm512_test_epi8_mask(find_lead_bits(w, foreign), second), here;
 
 	if (scripts & PAIRS)
 		return _mm512_test_epi8_mask(find_pairs(w, foreign), bytes(0xfe));
@@ -267,16 +284,11 @@ INLINE vector map_ascii_by_table(vector v)
 
 INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *ret_dropped)
 {
-	__mmask64 trails = _kandn_mask64(find_leads(w), _mm512_movepi8_mask(w->here)), here;
+	__mmask64 trails = _mm512_cmplt_epi8_mask(w->here, bytes(0xc0)), here; /* signed */
 	vector out = scripts & PAIRS ? map_ascii_by_table(w->here) : map_ascii(w->here);
 
-	if (scripts & C3_C4_C5) {
-		out = map_trails(out, w, trails, 0xc3, trail_c3);
-		out = map_trails(out, w, trails, 0xc4, trail_c4);
-		out = map_trails(out, w, trails, 0xc5, trail_c5);
-	}
-	if (scripts & C6)
-		out = map_trails(out, w, trails, 0xc6, trail_c6);
+	if (scripts & C3_TO_C6)
+		out = map_latin(out, w);
 	if (scripts & CE_CF)
 		out = map_lead_pair(out, w, &pair_ce_cf, &foreign_greek);
 	if (scripts & D0_D1)
@@ -289,7 +301,7 @@ INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *
 						   bytes(0xb8));
 		out = _mm512_mask_sub_epi8(out, here, out, _mm512_and_si512(out, bytes(1)));
 	}
-	if (scripts & SHARP_S) { /* its trail is in trail_c3 */
+	if (scripts & SHARP_S) { /* its trail is among latin's */
 		here = _mm512_cmpeq_epi8_mask(w->here, bytes(0xc3));
 		here = _mm512_mask_cmpeq_epi8_mask(here, w->next, bytes(0x9f));
 		out = _mm512_mask_mov_epi8(out, here, bytes('S'));
