@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -21,7 +22,7 @@
 
 /* What the next reads fail with, from the last to the first. */
 static int read_failures[4], read_failure_count;
-static int read_count;
+static atomic_int read_count; /* by the threads of a test */
 
 /* In the place of libc's. */
 ssize_t read(int fd, void *buffer, size_t size)
