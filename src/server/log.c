@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +29,11 @@ static const struct {
 static int maximum = LOG_NOTICE;
 static bool is_native;
 
+/* libsystemd opens the journal's socket with the first message, and keeps it. This descriptor makes
+ * room for it should that message be that there are none left; -1: it did, or there is no journal.
+ */
+static atomic_int reserve = -1;
+
 int log_level_from_name(const char *name)
 {
 	static const char *const names[] = {
@@ -45,6 +52,8 @@ void log_open(int level)
 	maximum = level;
 	/* Where its socket is not, libsystemd drops messages and says it went well. */
 	is_native = report_goes_to_journal() && access(JOURNAL_SOCKET, F_OK) == 0;
+	if (is_native && reserve < 0)
+		reserve = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
 bool log_is_on(enum log_kind kind)
@@ -79,15 +88,26 @@ void log_begin(struct log_message *message, enum log_kind kind)
 	log_add(message, "PRIORITY=%d", kinds[kind].level);
 }
 
+static bool give_reserve(void)
+{
+	int fd = atomic_exchange(&reserve, -1);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
 /* Returns 0 or a negative errno. */
 static int send_native(struct log_message *message, const char *text)
 {
 	struct iovec fields[LOG_FIELDS_MAX];
+	int r;
 
 	log_add(message, "MESSAGE=%s", text);
 	for (size_t i = 0; i < message->count; i++)
 		fields[i] = (struct iovec){message->fields[i], message->lengths[i]};
-	return sd_journal_sendv(fields, (int)message->count);
+	r = sd_journal_sendv(fields, (int)message->count);
+	if (r == -EMFILE && give_reserve())
+		r = sd_journal_sendv(fields, (int)message->count);
+	return r;
 }
 
 __attribute__((format(printf, 2, 0))) static void send_line(struct log_message *message,

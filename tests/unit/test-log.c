@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -13,17 +14,25 @@
 #include "server/log.h"
 #include "unit.h"
 
-/* What came to the journal's socket: the fields, a line each; and what sd_journal_sendv() returns.
- */
+/* What came to the journal's socket: the fields, a line each; and what sd_journal_sendv() returns,
+ * unless it lacks the descriptor that it takes. */
 static char sent[8192];
 static int journal_answer;
+static bool journal_takes_descriptor;
 
 /* In the place of libsystemd's. */
 int sd_journal_sendv(const struct iovec *fields, int count);
 int sd_journal_sendv(const struct iovec *fields, int count)
 {
 	size_t length = 0;
+	int fd;
 
+	if (journal_takes_descriptor) {
+		fd = dup(STDERR_FILENO);
+		if (fd < 0)
+			return -errno;
+		close(fd);
+	}
 	for (int i = 0; i < count; i++) {
 		memcpy(sent + length, fields[i].iov_base, fields[i].iov_len);
 		length += fields[i].iov_len;
@@ -129,6 +138,27 @@ START_TEST(falls_back_when_it_does_not_listen)
 }
 END_TEST
 
+/* There is one more for the first message, which may be that there are none; libsystemd keeps it,
+ * but not here. */
+START_TEST(has_a_descriptor_in_reserve)
+{
+	struct rlimit before, none;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	has_socket = true;
+	begin(true, LOG_NOTICE);
+	none.rlim_cur = (rlim_t)dup(STDERR_FILENO);
+	close((int)none.rlim_cur);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	journal_takes_descriptor = true;
+	say(LOG_KIND_LIMITS);
+	ck_assert_ptr_nonnull(strstr(sent, "PRIORITY=4\n"));
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_str_eq(end(), "");
+}
+END_TEST
+
 START_TEST(writes_plain_lines_where_no_journal_reads)
 {
 	has_socket = true;
@@ -210,6 +240,7 @@ END_TEST
 
 int main(void)
 {
+	const char *no_limit = unit_lacks_descriptor_limit();
 	const struct unit_row rows[] = {
 		UNIT_ONCE("log_is_on", is_quiet_by_default),
 		UNIT_LOOP("log_is_on", has_levels, 0, 5),
@@ -217,6 +248,7 @@ int main(void)
 		UNIT_ONCE("log_send", sends_fields_to_the_journal),
 		UNIT_ONCE("log_send", falls_back_where_its_socket_is_not),
 		UNIT_ONCE("log_send", falls_back_when_it_does_not_listen),
+		UNIT_LOOP_UNLESS(no_limit, "log_send", has_a_descriptor_in_reserve, 0, 1),
 		UNIT_ONCE("log_send", writes_plain_lines_where_no_journal_reads),
 		UNIT_ONCE("log_send", bounds_a_message),
 		UNIT_ONCE("log_failure", tells_failures),
