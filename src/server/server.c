@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #include "server/crew.h"
 #include "server/store.h"
@@ -17,6 +18,11 @@
  * (TimeoutStopSec=) than draining may take. A daemon that is stuck does not ask. */
 #define EXTEND_EVERY_USEC UINT64_C(5000000)
 #define EXTEND_BY_USEC    UINT64_C(15000000)
+
+/* Descriptors that a process, and systemd while it begins one, have beside its sockets and what is
+ * stored; and some to spare. */
+#define DESCRIPTORS_OWN       24
+#define DESCRIPTORS_OF_WORKER 4
 
 struct server {
 	const struct server_options *options;
@@ -254,6 +260,20 @@ static int add_control(struct server *server)
 	return sd_event_add_io(loop->control, NULL, server->news_fd, EPOLLIN, on_news, server);
 }
 
+/* How many stored descriptors the next process can be given, if its limit is ours (LimitNOFILE=):
+ * systemd can't begin one that is given more. */
+static size_t room_in_store(const struct server *server)
+{
+	size_t own = DESCRIPTORS_OWN + DESCRIPTORS_OF_WORKER * server->options->workers;
+	struct rlimit limit;
+
+	for (size_t i = 0; i < server->endpoints->count; i++)
+		own += server->endpoints->items[i].kind != ENDPOINT_STORED;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < own)
+		return 0;
+	return limit.rlim_cur - own;
+}
+
 static int start(struct server *server, struct endpoints *endpoints, const char **ret_what)
 {
 	int r;
@@ -262,9 +282,9 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 	if ((r = notify_open(&server->notify)) < 0)
 		return r;
 	*ret_what = "connection store";
-	if ((r = store_open(&server->store, &server->notify,
-			    server->options->preserve == PRESERVE_ALWAYS,
-			    server->options->connections_max, endpoints)) < 0)
+	if ((r = store_open(
+		     &server->store, &server->notify, server->options->preserve == PRESERVE_ALWAYS,
+		     server->options->connections_max, room_in_store(server), endpoints)) < 0)
 		return r;
 	*ret_what = "workers";
 	if ((r = crew_init(&server->crew, server->options, &server->store, on_active, server)) < 0)

@@ -48,6 +48,18 @@ static uint64_t slot_of(const char *name)
 	return number ? strtoull(number, NULL, 10) : 0;
 }
 
+/* Returns whether there was room for so many descriptors. */
+static bool take_room(struct store *store, size_t count)
+{
+	size_t room = store->room;
+
+	do
+		if (room < count)
+			return false;
+	while (!atomic_compare_exchange_weak(&store->room, &room, room - count));
+	return true;
+}
+
 /* ─── what earlier processes left ─── */
 
 static int find_ledger(struct store *store, struct endpoints *endpoints, size_t connections)
@@ -118,7 +130,7 @@ void store_forget(struct store *store, const char *name)
 }
 
 int store_open(struct store *store, struct notify *notify, bool always, size_t connections,
-	       struct endpoints *endpoints)
+	       size_t descriptors, struct endpoints *endpoints)
 {
 	int r;
 
@@ -126,6 +138,7 @@ int store_open(struct store *store, struct notify *notify, bool always, size_t c
 		.notify = notify,
 		.ledger.fd = -1,
 		.always = always && notify_has_manager(notify),
+		.room = descriptors,
 		.budget = BUDGET_MAX,
 	};
 	if ((r = sort_states(store, endpoints)) < 0 ||
@@ -202,6 +215,8 @@ static int find_kept(struct store *store, const struct endpoints *endpoints, siz
 	}
 	if (r >= 0) {
 		entry.slot = store->always ? (uint32_t)slot : 0;
+		if (store->always)
+			(void)take_room(store, 1);
 		*ret_entry = entry;
 	}
 	return r;
@@ -266,9 +281,13 @@ int store_keep(struct store *store, int fd, bool is_at_rest, size_t open, uint64
 
 	if (!has_turn(store, open, now))
 		return -EAGAIN;
-	slot = ledger_enter(&store->ledger);
-	if (slot == 0)
+	if (!take_room(store, 1))
 		return 0;
+	slot = ledger_enter(&store->ledger);
+	if (slot == 0) {
+		store->room++;
+		return 0;
+	}
 	if (!is_at_rest)
 		ledger_set(&store->ledger, slot, LEDGER_BUSY);
 	r = notify_send(store->notify, NOTIFY_OFFER, fd, "FDSTORE=1\nFDNAME=" KEPT "%" PRIu32,
@@ -276,6 +295,7 @@ int store_keep(struct store *store, int fd, bool is_at_rest, size_t open, uint64
 	if (r < 0) {
 		give_way(store);
 		ledger_set(&store->ledger, slot, LEDGER_FREE);
+		store->room++;
 		return r;
 	}
 	return (int)slot;
@@ -287,6 +307,7 @@ void store_leave(struct store *store, uint32_t slot)
 			slot) < 0)
 		give_way(store);
 	ledger_set(&store->ledger, slot, LEDGER_FREE);
+	store->room++;
 }
 
 static int put(struct store *store, const char *prefix, unsigned number, int fd)
@@ -315,6 +336,8 @@ int store_put(struct store *store, int fd, uint32_t slot, int state)
 	unsigned number = atomic_fetch_add(&last_number, 1) + 1;
 	int r;
 
+	if (!take_room(store, (slot == 0) + (state >= 0)))
+		return -EMFILE;
 	if (slot > 0)
 		return put_kept(store, slot, state);
 	if (state < 0)

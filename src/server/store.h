@@ -36,15 +36,19 @@ struct store {
 	struct stored_state *states;
 	size_t state_count;
 
+	atomic_size_t room; /* for so many descriptors more */
+
 	/* Of the manager's time, in microseconds of this period. */
 	_Atomic uint64_t period, spent, budget;
 };
 
 /* Finds out what earlier processes stored among the endpoints, and has the manager forget what it
  * need not keep. Always: connections are to be stored as they are accepted, up to so many, if there
- * is a manager. Returns 0 or a negative errno; store_close() releases it in any case. */
+ * is a manager. In any case no more is stored than so many descriptors of connections and states:
+ * the next process is given all of them at once. Returns 0 or a negative errno; store_close()
+ * releases it in any case. */
 int store_open(struct store *store, struct notify *notify, bool always, size_t connections,
-	       struct endpoints *endpoints);
+	       size_t descriptors, struct endpoints *endpoints);
 void store_close(struct store *store);
 
 /* A connection that an earlier process put into the store. */
@@ -80,5 +84,5 @@ void store_leave(struct store *store, uint32_t slot);
 /* Puts the connection fd into the store, or leaves it where it is (its slot; 0: it has none), and
  * its state (-1: in the middle of nothing) beside it. It is still open here, and must do nothing
  * from now on: its slot is the next process'. Returns 0, -ENOTCONN (there is no service manager),
- * or a negative errno. */
+ * -EMFILE (there is no room), or a negative errno. */
 int store_put(struct store *store, int fd, uint32_t slot, int state);

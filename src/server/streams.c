@@ -286,7 +286,7 @@ int streams_restore(struct streams *streams, const struct store_entry *entry)
 
 	if (r < 0) {
 		if (entry->slot > 0)
-			ledger_set(&store->ledger, entry->slot, LEDGER_FREE);
+			store_leave(store, entry->slot);
 		return r;
 	}
 	connection_share(connection, entry->slot);

@@ -41,7 +41,7 @@ static void begin(unsigned workers)
 	endpoints = (struct endpoints){.items = items};
 	(void)unsetenv("NOTIFY_SOCKET");
 	ck_assert_int_eq(notify_open(&notify), 0);
-	ck_assert_int_eq(store_open(&store, &notify, false, 100, &endpoints), 0);
+	ck_assert_int_eq(store_open(&store, &notify, false, 100, SIZE_MAX, &endpoints), 0);
 }
 
 static void end(void)

@@ -44,8 +44,9 @@ static void open_store(bool always, struct endpoints *endpoints)
 	struct endpoints none = {0};
 
 	ck_assert_int_eq(notify_open(&notify), 0);
-	ck_assert_int_eq(store_open(&store, &notify, always, 100, endpoints ? endpoints : &none),
-			 0);
+	ck_assert_int_eq(
+		store_open(&store, &notify, always, 100, SIZE_MAX, endpoints ? endpoints : &none),
+		0);
 	rig.streams.context.store = &store;
 }
 
@@ -121,6 +122,32 @@ START_TEST(puts_connections)
 	ck_assert_str_eq(message, "");
 	client_close(&idle);
 	client_close(&busy);
+	end();
+}
+END_TEST
+
+/* So many descriptors and no more go: one that is at rest is one, one in the middle of something
+ * two. What has no room stays. */
+START_TEST(keeps_what_has_no_room)
+{
+	struct client busy[3], idle;
+
+	begin(false);
+	for (int i = 0; i < 3; i++) {
+		rig_connect(&rig, &busy[i], 0);
+		client_send(&busy[i], "\xc3", 1);
+	}
+	RIG_UNTIL(&rig, rig.status.bytes_in == 3);
+	rig_connect(&rig, &idle, 0);
+	store.room = 5;
+	streams_hand_over(&rig.streams);
+	ck_assert_uint_eq(rig.streams.context.connections.count, 1);
+	ck_assert_uint_eq(store.room, 0);
+	client_send(&busy[0], "\x9f", 1);
+	RIG_UNTIL(&rig, client_has(&busy[0], "SS"));
+	for (int i = 0; i < 3; i++)
+		client_close(&busy[i]);
+	client_close(&idle);
 	end();
 }
 END_TEST
@@ -515,6 +542,7 @@ int main(void)
 {
 	const struct unit_row rows[] = {
 		UNIT_ONCE("store_put", puts_connections),
+		UNIT_ONCE("store_put", keeps_what_has_no_room),
 		UNIT_LOOP("store_put", keeps_them_where_nobody_stores, 0, 2),
 		UNIT_ONCE("store_put", hands_over_what_is_kept),
 		UNIT_ONCE("store_find", finds_by_name),
