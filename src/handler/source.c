@@ -189,7 +189,8 @@ bool source_confirm(struct source *source)
 	if (!source->is_mapped)
 		return true;
 	if (!source->is_lost && fstat(source->fd, &status) == 0 && status.st_size >= source->end) {
-		source->size = status.st_size;
+		if (!has_holes(&status))
+			source->size = status.st_size;
 		return true;
 	}
 	give_back(source);

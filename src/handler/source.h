@@ -28,7 +28,7 @@
 struct source {
 	int fd;         /* not owned */
 	char *buffer;   /* SOURCE_PIECE bytes, not owned */
-	bool may_map;   /* cleared once that is out of the question */
+	bool may_map;   /* that is still to be considered */
 	bool is_mapped; /* the piece that was handed out */
 
 	/* While it maps: */

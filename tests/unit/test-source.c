@@ -391,6 +391,31 @@ START_TEST(follows_a_file_that_grows)
 }
 END_TEST
 
+/* What it grows by is a hole, and stays one, but for what the last window reached over. */
+START_TEST(reads_the_hole_that_a_file_grows_by)
+{
+	_cleanup_close_ int fd = make_file(MUCH);
+	const char *piece;
+	struct source *source = begin_mapping(fd, 0, &piece);
+	struct stat before, after;
+	ssize_t n;
+
+	ck_assert_int_eq(fstat(fd, &before), 0);
+	ck_assert_int_eq(ftruncate(fd, 3 * MUCH), 0);
+	do {
+		ck_assert(source_confirm(source));
+		n = source_take(source, &piece);
+		(void)count_wrong(piece, n, 0);
+		if (source->is_mapped)
+			ck_assert_int_le(offset_of(fd), MUCH);
+	} while (n > 0);
+	ck_assert_int_eq(offset_of(fd), 3 * MUCH);
+	ck_assert_int_eq(fstat(fd, &after), 0);
+	ck_assert_int_le(after.st_blocks - before.st_blocks, 4 * PIECE / 512);
+	source_reset(source);
+}
+END_TEST
+
 /* Two that have one offset between them get each byte once. */
 START_TEST(shares_a_descriptor)
 {
@@ -480,6 +505,7 @@ int main(void)
 		UNIT_ONCE("source_take", fails_as_read_does),
 		UNIT_ONCE("source_take", reads_a_file_without_a_size),
 		UNIT_ONCE("source_take", follows_a_file_that_grows),
+		UNIT_ONCE("source_take", reads_the_hole_that_a_file_grows_by),
 		UNIT_LOOP("source_take", shares_a_descriptor, 0, 2),
 		UNIT_LOOP_UNLESS(faults, "source_confirm", gives_what_is_left_of_a_truncated_file,
 				 0, 6),
