@@ -41,6 +41,7 @@ static void begin(void)
 		.news = &news,
 		.idle_timeout = PARSE_INFINITY,
 	};
+	atomic_init(&news, NEWS_NONE);
 	ck_assert_int_eq(sem_init(&was_active, 0, 0), 0);
 	ck_assert_int_eq(sem_init(&is_stuck, 0, 0), 0);
 	ck_assert_int_eq(sem_init(&may_go_on, 0, 0), 0);
@@ -71,6 +72,52 @@ static void get_stuck(struct loop_source *source, uint32_t events)
 	(void)sem_post(&is_stuck);
 	(void)sem_wait(&may_go_on);
 }
+
+static void do_nothing(struct loop_source *source, uint32_t events)
+{
+	(void)source;
+	(void)events;
+}
+
+/* Rounds with data, as many; returns how often the server heard of them. */
+static int count_news(unsigned rounds)
+{
+	int heard = 0;
+
+	for (unsigned i = 0; i < rounds; i++)
+		ck_assert_int_eq(loop_round(&worker.loop, 0), 0);
+	while (sem_trywait(&was_active) == 0)
+		heard++;
+	return heard;
+}
+
+START_TEST(tells_what_is_wanted)
+{
+	int ends[2];
+
+	begin();
+	ck_assert_int_eq(pipe(ends), 0);
+	trap.ready = do_nothing;
+	ck_assert_int_eq(loop_add(&worker.loop, ends[1], EPOLLOUT, &trap), 0);
+	ck_assert_int_eq(count_news(3), 0);
+	news_want(&news, NEWS_ANY);
+	ck_assert_int_eq(count_news(3), 1);
+
+	/* A limit that was met while nobody asked is known by who asks for more. */
+	status_refuse_connection(&worker.status, REFUSAL_CONNECTIONS_MAX);
+	ck_assert_int_eq(count_news(1), 0);
+	news_want(&news, NEWS_LIMITS);
+	ck_assert_int_eq(count_news(3), 0);
+	status_refuse_connection(&worker.status, REFUSAL_CONNECTIONS_MAX);
+	ck_assert_int_eq(count_news(3), 1);
+
+	news_want(&news, NEWS_ALL);
+	ck_assert_int_eq(count_news(3), 3);
+	end();
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
 
 START_TEST(is_alive_while_its_loop_turns)
 {
@@ -184,6 +231,7 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
+		UNIT_ONCE("worker_init", tells_what_is_wanted),
 		UNIT_ONCE("worker_is_alive", is_alive_while_its_loop_turns),
 		UNIT_ONCE("worker_is_alive", is_not_alive_while_it_is_stuck),
 		UNIT_ONCE("worker_is_alive", is_told_while_it_is_asked),
