@@ -30,7 +30,7 @@ def run(*argv, user=None, check=True):
         argv = ["runuser", "--user", user, "--", "env", "XDG_RUNTIME_DIR=/run/user/" + identity.strip(),
                 *argv]
     done = subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
     if check and done.returncode != 0:
         raise AssertionError(f"{argv} ended with {done.returncode}:\n{done.stdout}")
     return done.stdout
@@ -62,6 +62,12 @@ def our_processes():
 def show(unit, what, *options, user=None):
     """One property of a unit."""
     return run("systemctl", *options, "show", "--value", "--property", what, unit, user=user).strip()
+
+
+def controllers():
+    """What this machine can limit groups of processes in (cgroups(7)): "memory", "pids"."""
+    with open("/sys/fs/cgroup/cgroup.controllers") as names:
+        return names.read().split()
 
 
 def count(name, default):

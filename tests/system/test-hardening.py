@@ -87,11 +87,6 @@ def setUpModule():
     probes.prepare()
 
 
-def controllers():
-    with open("/sys/fs/cgroup/cgroup.controllers") as names:
-        return names.read().split()
-
-
 class Hardening(machine.MachineTest):
 
     def setUp(self):
@@ -119,7 +114,7 @@ class Hardening(machine.MachineTest):
     def may_be_tried(self, row, line):
         """Limits are for what this machine can limit, and not worth its last memory."""
         why = (f"this machine has no cgroup controller for {row.missing}"
-               if row.missing in ("pids", "memory") and row.missing not in controllers()
+               if row.missing in ("pids", "memory") and row.missing not in machine.controllers()
                else "trying would take as much" if line == "MemoryMax=4G" else None)
         if why:
             print(f"NOT SHOWN HERE: {line}: {why}")
