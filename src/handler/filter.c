@@ -79,7 +79,7 @@ int filter_run(int in, int out, const struct exchange_options *options,
 		}
 		length = n > 0 ? exchange_feed(&exchange, options, request, (size_t)n, reply)
 			       : exchange_finish(&exchange, options, reply);
-		if (!source_confirm(&source)) {
+		if (!source_confirm(&source)) { /* it comes once more */
 			exchange = before;
 			continue;
 		}

@@ -5,7 +5,8 @@
  * filter: one conversation from a descriptor to a descriptor, blocking, in bounded memory.
  *
  * Every read is answered at once: a peer that waits for its answer before it goes on gets it.
- * Not its job: where the descriptors come from (activation/conversation.h).
+ * Not its job: where the descriptors come from (activation/conversation.h), and what a file does
+ * while it is read (source.h).
  */
 
 #include "exchange/exchange.h"

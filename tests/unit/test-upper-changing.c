@@ -124,6 +124,9 @@ static void start_stepping(void)
 
 static void handle_step(int number, siginfo_t *info, void *context)
 {
+	(void)number;
+	(void)info;
+	(void)context;
 }
 
 static void stop_stepping(void)
