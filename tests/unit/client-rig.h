@@ -22,6 +22,7 @@
 #include "client/client.h"
 #include "files.h"
 #include "net/socket.h"
+#include "random.h"
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/parse.h"
@@ -39,15 +40,6 @@ struct rig {
 	int kept;                               /* a connection that is not closed */
 	pthread_t thread;
 };
-
-/* xorshift: the same numbers for the same seed, everywhere. */
-static inline uint64_t rig_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
 
 static inline void rig_upper(char *bytes, size_t length)
 {
@@ -193,10 +185,10 @@ static inline void rig_answer_stream(struct rig *rig, int fd)
 	static char bytes[70000];
 	ssize_t n;
 
-	while ((n = recv(fd, bytes, 1 + rig_random(&rig->random) % sizeof(bytes), 0)) > 0) {
+	while ((n = recv(fd, bytes, 1 + random_next(&rig->random) % sizeof(bytes), 0)) > 0) {
 		rig_upper(bytes, (size_t)n);
 		for (ssize_t done = 0, sent; done < n; done += sent) {
-			size_t piece = 1 + rig_random(&rig->random) % (size_t)(n - done);
+			size_t piece = 1 + random_next(&rig->random) % (size_t)(n - done);
 
 			sent = send(fd, bytes + done, piece, MSG_NOSIGNAL);
 			if (sent < 0)
@@ -229,11 +221,11 @@ static inline size_t rig_write_lines(char *text, size_t size, size_t line_max, u
 	size_t length = 0;
 
 	while (length + line_max + 1 < size) {
-		size_t line = rig_random(&seed) % (line_max + 1);
+		size_t line = random_next(&seed) % (line_max + 1);
 
 		for (size_t i = 0; i < line; i++)
-			text[length++] = (char)('a' + rig_random(&seed) % 26);
+			text[length++] = (char)('a' + random_next(&seed) % 26);
 		text[length++] = '\n';
 	}
-	return length - rig_random(&seed) % 2;
+	return length - random_next(&seed) % 2;
 }

@@ -22,7 +22,7 @@ static void *write_pieces(void *argument)
 	struct writer *writer = argument;
 
 	for (size_t done = 0, piece; done < writer->length; done += piece) {
-		piece = 1 + rig_random(&writer->random) % writer->piece_max;
+		piece = 1 + random_next(&writer->random) % writer->piece_max;
 		if (piece > writer->length - done)
 			piece = writer->length - done;
 		ck_assert_int_eq(write(writer->fd, writer->text + done, piece), (ssize_t)piece);

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "random.h"
 #include "text/upper-version.h"
 
 #define PAGE       ((size_t)4096)
@@ -35,17 +36,6 @@ static const char *const scraps[] = {
 };
 
 #define SCRAPS (int)(sizeof(scraps) / sizeof(scraps[0]))
-
-/* A small generator (Marsaglia's xorshift), the same on every machine. */
-static uint32_t random_state = 1;
-
-static uint32_t random_below(uint32_t limit)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 17;
-	random_state ^= random_state << 5;
-	return random_state % limit;
-}
 
 /* The first two more often: much is done for ASCII alone, and where a text gets shorter what is
  * before it is near. */

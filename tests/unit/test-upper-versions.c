@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "random.h"
 #include "text/upper-character.h"
 #include "text/upper-version.h"
 
@@ -41,17 +42,6 @@ static void add_character(uint32_t c)
 	if (n > 1)
 		bytes[0] = (unsigned char)(0xf00 >> n | c);
 	add_bytes(bytes, n);
-}
-
-/* A small generator (Marsaglia's xorshift), the same on every machine. */
-static uint32_t random_state = 1;
-
-static uint32_t random_below(uint32_t limit)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 17;
-	random_state ^= random_state << 5;
-	return random_state % limit;
 }
 
 /* In pieces of piece bytes, each in memory of its own so that a sanitizer sees every overrun. */
