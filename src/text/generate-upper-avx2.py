@@ -168,7 +168,7 @@ def main():
         sys.exit("usage: generate-upper-avx2.py DIRECTORY")
     mapping = read_mapping(sys.argv[1])
     check(mapping)
-    print("/* SPDX-License-Identifier: ISC */")
+    print("/* SPDX-License-Identifier: ISC AND Unicode-3.0 */")
     print("/* Made by generate-upper-avx2.py of Unicode %s; never edited by hand. */"
           % read_version(sys.argv[1]))
     print("/* clang-format off */")

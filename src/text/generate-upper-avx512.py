@@ -243,7 +243,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit("usage: generate-upper-avx512.py DIRECTORY")
     mapping = read_mapping(sys.argv[1])
-    print("/* SPDX-License-Identifier: ISC */")
+    print("/* SPDX-License-Identifier: ISC AND Unicode-3.0 */")
     print("/* Made by generate-upper-avx512.py of Unicode %s; never edited by hand. */"
           % read_version(sys.argv[1]))
     print("/* clang-format off */")

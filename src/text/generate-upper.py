@@ -37,7 +37,7 @@ def write_tables(version, mapping, out):
             return 0
         return number_of_string[c] if c in number_of_string else number_of_delta[ord(mapping[c]) - c]
 
-    print("/* SPDX-License-Identifier: ISC */", file=out)
+    print("/* SPDX-License-Identifier: ISC AND Unicode-3.0 */", file=out)
     print("/* Made by generate-upper.py of Unicode %s; never edited by hand. */" % version, file=out)
     print("/* clang-format off */", file=out)
     print("#define UPPER_UNICODE_VERSION \"%s\"\n" % version, file=out)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: ISC */
+/* SPDX-License-Identifier: ISC AND Unicode-3.0 */
 /* Made by generate-upper-avx2.py of Unicode 15.0.0; never edited by hand. */
 /* clang-format off */
 
