@@ -38,7 +38,6 @@ const struct service service = {
 	.summary = "Answer text with the same text in upper case",
 	.data = "Unicode",
 	.data_version = upper_unicode_version,
-	.port = 12000,
 	.growth = UPPER_GROWTH,
 	.slack = UPPER_SLACK,
 	.in_may_change = true,

@@ -22,7 +22,6 @@ struct service {
 	const char *summary; /* what it does, for --help: "answer text in upper case" */
 	const char *data;    /* name of the data it was made from, for --version, or NULL */
 	const char *(*data_version)(void);
-	uint16_t port; /* by default */
 
 	/* A piece of length bytes needs room for growth * length + slack bytes; of a whole
 	 * message's reply growth * (length + 1) - 1 bytes are kept at most. */

@@ -37,7 +37,6 @@ static bool is_state(const struct service_state *state)
 const struct service service = {
 	.name = "rot13",
 	.summary = "Answer text with every letter thirteen places further",
-	.port = 12001,
 	.growth = 1,
 	.feed = feed,
 	.finish = finish,
