@@ -181,6 +181,15 @@ void crew_stop(struct crew *crew, bool hand_over)
 			worker_stop(&crew->workers[i]);
 }
 
+bool crew_has_stopped(const struct crew *crew)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < crew->count; i++)
+		all &= crew->workers[i].has_stopped;
+	return all;
+}
+
 void crew_join(struct crew *crew)
 {
 	for (unsigned i = 0; i < crew->count; i++)

@@ -49,6 +49,9 @@ int crew_start(struct crew *crew);
 /* From any thread: all take nothing new; and connections go to the service manager's store. */
 void crew_stop(struct crew *crew, bool hand_over);
 
+/* From any thread: have all of them stopped? Who was accepted before is counted by then. */
+bool crew_has_stopped(const struct crew *crew);
+
 /* Waits for all threads, whatever is open. */
 void crew_join(struct crew *crew);
 

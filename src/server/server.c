@@ -143,12 +143,19 @@ static bool has_failed_worker(struct server *server)
 	return true;
 }
 
+/* Can nobody come any more? While it drains somebody can, until the last worker has stopped. */
+static bool is_closed(const struct server *server)
+{
+	return server->draining ? crew_has_stopped(&server->crew) : !server->crew.welcomes;
+}
+
 /* There is news: whatever depends on that. In the main thread. */
 static void take_notice(struct server *server)
 {
 	if (has_failed_worker(server))
 		return;
-	if ((server->draining || !server->crew.welcomes) && count_open(server) == 0)
+	/* In this order: who was accepted is counted before his worker has stopped. */
+	if (is_closed(server) && count_open(server) == 0)
 		finish(server);
 	voice_active(&server->voice);
 }

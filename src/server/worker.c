@@ -62,6 +62,7 @@ static void stop(struct worker *worker, bool hand_over)
 	datagrams_stop(worker->datagrams);
 	if (hand_over)
 		streams_hand_over(&worker->streams);
+	atomic_store(&worker->has_stopped, true);
 	worker->active(worker, worker->userdata);
 }
 

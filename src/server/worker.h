@@ -49,6 +49,7 @@ struct worker {
 	bool has_thread;
 	int command_fd; /* owned: an eventfd that wakes it; -1 for worker 0 */
 	_Atomic int command;
+	atomic_bool has_stopped;     /* it takes nothing new any more, and what it has is counted */
 	atomic_uint asked, answered; /* how often whether it is alive, and up to which it was */
 	atomic_int failure;          /* what its loop ended with: a negative errno; 0: it did not */
 };

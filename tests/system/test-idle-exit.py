@@ -46,10 +46,10 @@ class IdleExits(machine.MachineTest):
         return self.start("journalctl", "--follow", "--lines=0", "--output=json",
                           f"UNIT={service}", f"MESSAGE_ID={UNIT_SUCCESS}")
 
-    def check(self, name, kind):
+    def check(self, name, kind, workers=1, exits=EXITS):
         service = f"uppercase-{name}.service"
         self.configure(service, "[Service]", "ExecStart=",
-                       f"ExecStart=/usr/sbin/uppercased --exit-idle-time={IDLE * 1000:.0f}ms")
+                       f"ExecStart=/usr/sbin/uppercased --exit-idle-time={IDLE * 1000:.0f}ms --workers={workers}")
         run("systemctl", "start", f"uppercase-{name}.socket")
         journal = self.follow_exits(service)
 
@@ -59,16 +59,19 @@ class IdleExits(machine.MachineTest):
             return sum(begin < exit < end for begin, end in client.waits for exit in exits)
 
         with clients.asking(with_pauses(kind)) as (client,):
-            for number in range(EXITS):
+            for number in range(exits):
                 support.until(lambda: len(journal.lines) > number or client.failure, "the next exit")
             support.until(lambda: count_leaving() or client.failure, "somebody who comes while it leaves")
         self.assertEqual(show(service, "NRestarts"), "0")
         self.assertEqual(show(f"uppercase-{name}.socket", "Result"), "success")
-        machine.report(f"{len(journal.lines)} idle exits, {name}: none of {client.answers} requests lost, "
+        machine.report(f"{len(journal.lines)} idle exits, {name}, --workers={workers}: none of {client.answers} requests lost, "
                        f"{count_leaving()} of them came while a process was leaving")
 
     def test_connections(self):
         self.check("tcp", clients.OneShot)
+
+    def test_connections_of_several_workers(self):
+        self.check("tcp", clients.OneShot, workers=2, exits=EXITS // 2)
 
     def test_datagrams(self):
         self.check("udp", clients.Datagrams)

@@ -155,6 +155,20 @@ START_TEST(takes_a_connection)
 }
 END_TEST
 
+/* Not before the last of them. */
+START_TEST(stops_with_its_last_worker)
+{
+	begin(3);
+	serve();
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert(!crew_has_stopped(&crew));
+		worker_stop(&crew.workers[i]);
+	}
+	ck_assert(crew_has_stopped(&crew));
+	end();
+}
+END_TEST
+
 START_TEST(adds_up)
 {
 	struct status status;
@@ -294,6 +308,7 @@ int main(void)
 		UNIT_ONCE("crew_serve", shares_a_socket),
 		UNIT_ONCE("crew_serve", spreads_twins),
 		UNIT_ONCE("crew_serve", takes_a_connection),
+		UNIT_ONCE("crew_has_stopped", stops_with_its_last_worker),
 		UNIT_ONCE("crew_sum_status", adds_up),
 		UNIT_ONCE("crew_init", long_messages_leave_room),
 		UNIT_LOOP("crew_start", connections_max_is_exact, 0, 2),

@@ -728,6 +728,59 @@ START_TEST(does_not_feed_the_watchdog_for_a_stuck_worker)
 }
 END_TEST
 
+/* A worker that is interrupted says so, and goes on when it is told to. */
+static int says[2], told[2];
+
+static void wait_to_be_told(int number)
+{
+	int error = errno;
+	char byte = 0;
+
+	(void)number;
+	if (write(says[1], &byte, 1) != 1 || read(told[0], &byte, 1) != 1)
+		abort();
+	errno = error;
+}
+
+static void prepare_to_wait(void)
+{
+	(void)signal(WORKER_SIGNAL, wait_to_be_told);
+}
+
+/* Whoever is accepted by a worker that hears of the stop last is answered, not cut off. */
+START_TEST(drains_who_comes_to_a_late_worker)
+{
+	struct daemon daemon;
+	char byte = 0;
+	int fd;
+
+	ck_assert_int_eq(pipe2(says, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(told, O_CLOEXEC), 0);
+	daemon_prepare(&daemon);
+	daemon.options.workers = 2;
+	daemon.prepare = prepare_to_wait;
+	daemon_start(&daemon);
+	ck_assert_int_eq(syscall(SYS_tgkill, daemon.pid, find_worker(&daemon), WORKER_SIGNAL), 0);
+	ck_assert_int_eq(read(says[0], &byte, 1), 1);
+	daemon_signal(&daemon, SIGTERM);
+	/* From here on the first worker accepts nobody. */
+	expect_notice(&daemon, "STOPPING=1");
+	fd = connect_to(&daemon.stream);
+	ck_assert_int_eq(write(told[1], &byte, 1), 1);
+	expect_notice(&daemon, "STATUS=Connections: 1 open");
+	ask(fd, "hello");
+	hear(fd, "HELLO");
+	shutdown(fd, SHUT_WR);
+	hear_the_end(fd);
+	expect_end(&daemon);
+	close(fd);
+	for (int i = 0; i < 2; i++) {
+		close(says[i]);
+		close(told[i]);
+	}
+}
+END_TEST
+
 static bool is_epoll(int fd)
 {
 	char path[64], target[64];
@@ -1076,6 +1129,7 @@ int main(void)
 		UNIT_LOOP("stopping", drains_so_long, 0, 2),
 		UNIT_LOOP("stopping", drains_the_silent, 1, 3),
 		UNIT_LOOP("stopping", turns_away_while_it_drains, 1, 3),
+		UNIT_ONCE("stopping", drains_who_comes_to_a_late_worker),
 		UNIT_LOOP("idle", exits_when_idle, 0, 2),
 		UNIT_ONCE("idle", stays_if_it_opened_its_sockets),
 		UNIT_LOOP("idle", is_not_idle_while_connected, 1, 3),
