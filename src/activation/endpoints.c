@@ -82,6 +82,8 @@ static int append(struct endpoints *endpoints, int fd, int family, enum endpoint
 		endpoints->items = items;
 	if (!items || !copy)
 		return -ENOMEM;
+	if (family == AF_UNIX)
+		socket_refuse_descriptors(fd);
 	items[endpoints->count++] = (struct endpoint){
 		.fd = take_fd(&owned),
 		.family = family,

@@ -9,6 +9,11 @@
 #include "util/cleanup.h"
 #include "util/error.h"
 
+/* What the headers of Linux before 6.16 don't know yet (asm-generic/socket.h). */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 static int get_int(int fd, int option, int *ret_value)
 {
 	int value = 0;
@@ -149,6 +154,13 @@ void socket_send_at_once(int fd)
 	const int on = 1;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+void socket_refuse_descriptors(int fd)
+{
+	const int off = 0;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 }
 
 void socket_end_by_reset(int fd)

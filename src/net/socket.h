@@ -44,6 +44,11 @@ int socket_get_peer(int fd, struct address *ret_address);
  */
 void socket_send_at_once(int fd);
 
+/* Has who sends open files along (unix(7) SCM_RIGHTS) over an AF_UNIX socket, or over those
+ * accepted from it, fail with EPERM. Linux before 6.16 can't: it closes them when their message is
+ * read, which takes as long as they like. Other sockets have no such thing. */
+void socket_refuse_descriptors(int fd);
+
 /* Has the close of a TCP socket, or the last one of those who share it, be a reset: its peer is not
  * to take it for a good end (socket(7) SO_LINGER). */
 void socket_end_by_reset(int fd);

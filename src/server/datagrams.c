@@ -101,8 +101,11 @@ void datagrams_free(struct datagrams *datagrams)
 }
 
 /* Reads up to a batch. Returns its size, or a negative errno. */
-static int receive(struct datagrams *d, int fd)
+static int receive(struct datagrams *d, const struct datagram_socket *socket)
 {
+	/* Where there is room for them, the kernel opens the files that an AF_UNIX sender passes
+	 * (SCM_RIGHTS of unix(7)); without, it drops them itself. */
+	size_t control_room = socket->family == AF_UNIX ? 0 : sizeof(d->controls[0]);
 	int count;
 
 	for (unsigned i = 0; i < BATCH; i++) {
@@ -112,11 +115,11 @@ static int receive(struct datagrams *d, int fd)
 			.msg_namelen = sizeof(d->sources[i].storage),
 			.msg_iov = &d->parts[i],
 			.msg_iovlen = 1,
-			.msg_control = d->controls[i],
-			.msg_controllen = sizeof(d->controls[i]),
+			.msg_control = control_room > 0 ? d->controls[i] : NULL,
+			.msg_controllen = control_room,
 		};
 	}
-	count = recvmmsg(fd, d->messages, BATCH, MSG_DONTWAIT, NULL);
+	count = recvmmsg(socket->fd, d->messages, BATCH, MSG_DONTWAIT, NULL);
 	return count < 0 ? negative_errno() : count;
 }
 
@@ -229,7 +232,7 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 {
 	struct datagram_socket *socket = (struct datagram_socket *)source;
 	struct datagrams *d = socket->datagrams;
-	int count = receive(d, socket->fd);
+	int count = receive(d, socket);
 
 	/* Somebody who shares the socket shut it down: it would be ready for ever. */
 	if (count < 0 && events & EPOLLHUP)

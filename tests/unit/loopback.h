@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * loopback: what the tests of sockets share: addresses with a port of the kernel's choice, and
- * waiting on events with an end.
+ * loopback: what the tests of sockets share: addresses with a port of the kernel's choice, waiting
+ * on events with an end, and what a kernel or a machine may lack.
  */
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -43,6 +44,42 @@ static inline int port_of(int fd)
 
 	ck_assert_int_eq(socket_get_name(fd, &address), 0);
 	return address_port(&address);
+}
+
+/* Sends a byte to an AF_UNIX socket, NULL where fd is connected, with standard input passed along
+ * so many times (unix(7) SCM_RIGHTS). Returns 0 or a negative errno. */
+static inline int pass_descriptors(int fd, const struct address *to, unsigned count)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(64 * sizeof(int))] = {0};
+	char byte = 'x';
+	struct iovec part = {&byte, 1};
+	struct msghdr message = {
+		.msg_name = (void *)(to ? &to->any : NULL),
+		.msg_namelen = to ? to->length : 0,
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = CMSG_SPACE(count * sizeof(int)),
+	};
+
+	/* Standard input is 0, as all of it is already. */
+	*(struct cmsghdr *)control = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(count * sizeof(int)),
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+	};
+	return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* Whether a socket can refuse what is passed (Linux 6.16). */
+static inline bool can_refuse_descriptors(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), value;
+	socklen_t length = sizeof(value);
+	bool can = getsockopt(fd, SOL_SOCKET, 83, &value, &length) == 0; /* SO_PASSRIGHTS */
+
+	close(fd);
+	return can;
 }
 
 /* Whether this machine has IPv6 on its loopback device: build machines often have not. */

@@ -2,6 +2,7 @@
 
 /* Tests of server/datagrams.h: what becomes of datagrams, over loopback and AF_UNIX. */
 
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/udp.h>
 #include <stddef.h>
@@ -434,6 +435,42 @@ START_TEST(answers_unix)
 }
 END_TEST
 
+static unsigned count_open(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	ck_assert_ptr_nonnull(directory);
+	while (readdir(directory))
+		count++;
+	closedir(directory);
+	return count;
+}
+
+/* Files that senders pass along are not opened here: nobody would close them. */
+START_TEST(takes_no_descriptors)
+{
+	struct rig rig;
+	struct address server = unix_name("server"), name = unix_name("client");
+	int client = open_unix(&name), unnamed = open_unix(NULL);
+	unsigned before;
+
+	rig_open(&rig, &service);
+	rig_serve_fd(&rig, open_unix(&server), AF_UNIX, ENDPOINT_DATAGRAM);
+	before = count_open();
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_int_eq(pass_descriptors(client, &server, 28), 0);
+		ck_assert_int_eq(pass_descriptors(unnamed, &server, 1), 0);
+		expect(&rig, client, "X");
+	}
+	ck_assert_uint_eq(rig.status.refused[REFUSAL_UNNAMED], 3);
+	ck_assert_uint_eq(count_open(), before);
+	close(client);
+	close(unnamed);
+	rig_close(&rig);
+}
+END_TEST
+
 /* An AF_UNIX datagram is as long as its sender's buffer: longer than UDP's. */
 START_TEST(answers_large_unix)
 {
@@ -773,6 +810,7 @@ int main(void)
 		UNIT_LOOP_UNLESS(no, "address", answers_from_the_address_asked, 1, 2),
 		UNIT_LOOP_UNLESS(no, "address", answers_both_families, 0, 1),
 		UNIT_ONCE("AF_UNIX", answers_unix),
+		UNIT_ONCE("AF_UNIX", takes_no_descriptors),
 		UNIT_ONCE("AF_UNIX", answers_large_unix),
 		UNIT_ONCE("AF_UNIX", counts_unix_replies_too_large),
 		UNIT_ONCE("failures", failing_replies_hold_up_nobody),

@@ -405,8 +405,40 @@ START_TEST(says_what_it_could_not_open)
 }
 END_TEST
 
+/* Those that were opened here (0), and handed over (1). */
+START_TEST(refuses_descriptors)
+{
+	struct endpoint_address addresses[2] = {{.type = SOCK_STREAM}, {.type = SOCK_DGRAM}};
+	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct stage stage = {.input = null, .count = 2, .pid = "self", .fds = "2"};
+	char name[64], error[ENDPOINTS_ERROR_MAX];
+	struct endpoints own = {.count = 0};
+
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "@test-endpoints-%u-%ld", i, (long)getpid());
+		ck_assert_int_eq(address_parse(name, &addresses[i].address), 0);
+		if (_i == 1)
+			stage.passed[i] = socket_open(&addresses[i].address, addresses[i].type);
+	}
+	if (_i == 1)
+		check(&stage, NULL, "systemd\nlistening 1 'unknown'\ndatagram 1 'unknown'\n");
+	else
+		ck_assert_int_eq(endpoints_find(&own, addresses, 2, error), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		_cleanup_close_ int passed = _i == 1 ? stage.passed[i] : -1;
+		_cleanup_close_ int fd = socket(AF_UNIX, addresses[i].type | SOCK_CLOEXEC, 0);
+		const struct address *to = &addresses[i].address;
+
+		ck_assert_int_eq(connect(fd, &to->any, to->length), 0);
+		ck_assert_int_eq(pass_descriptors(fd, NULL, 1), -EPERM);
+	}
+	endpoints_close(&own);
+}
+END_TEST
+
 int main(void)
 {
+	const char *old = can_refuse_descriptors() ? NULL : "SO_PASSRIGHTS";
 	const struct unit_row rows[] = {
 		UNIT_ONCE("endpoints_find", takes_what_systemd_passes),
 		UNIT_ONCE("endpoints_find", takes_systemd_before_all),
@@ -420,6 +452,7 @@ int main(void)
 		UNIT_ONCE("endpoints_turn_away", turns_away),
 		UNIT_ONCE("endpoints_turn_away", turns_nobody_away_for_others),
 		UNIT_LOOP("endpoints_find", says_what_it_could_not_open, 0, 2),
+		UNIT_LOOP_UNLESS(old, "endpoints_find", refuses_descriptors, 0, 2),
 		{0},
 	};
 

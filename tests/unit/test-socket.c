@@ -491,9 +491,40 @@ START_TEST(gets_the_longest_name)
 }
 END_TEST
 
+/* Over it, and over what is accepted from it. */
+START_TEST(refuses_descriptors)
+{
+	static const int types[] = {SOCK_DGRAM, SOCK_STREAM};
+	struct address address;
+	char name[64], byte;
+
+	snprintf(name, sizeof(name), "@test-socket-refuses-%ld", (long)getpid());
+	ck_assert_int_eq(address_parse(name, &address), 0);
+
+	_cleanup_close_ int server = socket_open(&address, types[_i]);
+	_cleanup_close_ int before = connected_to(&address, types[_i]);
+
+	ck_assert_int_eq(pass_descriptors(before, NULL, 1), 0);
+	socket_refuse_descriptors(server);
+
+	_cleanup_close_ int client = connected_to(&address, types[_i]), accepted = -1;
+
+	ck_assert_int_eq(pass_descriptors(client, NULL, 1), -EPERM);
+	if (types[_i] == SOCK_STREAM) {
+		close(accept(server, NULL, NULL));
+		accepted = accept(server, NULL, NULL);
+		ck_assert_int_eq(pass_descriptors(client, NULL, 1), -EPERM);
+	}
+	/* All else goes on. */
+	ck_assert_int_eq(send(client, "x", 1, MSG_NOSIGNAL), 1);
+	ck_assert_int_eq(recv(accepted < 0 ? server : accepted, &byte, 1, 0), 1);
+}
+END_TEST
+
 int main(void)
 {
 	const char *no = loopback_has_ipv6() ? NULL : "IPv6";
+	const char *old = can_refuse_descriptors() ? NULL : "SO_PASSRIGHTS";
 	const struct unit_row rows[] = {
 		UNIT_ONCE("socket_look", looks_at_stream_sockets),
 		UNIT_ONCE("socket_look", looks_at_datagram_sockets),
@@ -517,6 +548,7 @@ int main(void)
 		UNIT_ONCE("socket_open", opens_abstract_names),
 		UNIT_ONCE("socket_get_name", gets_names),
 		UNIT_ONCE("socket_get_name", gets_the_longest_name),
+		UNIT_LOOP_UNLESS(old, "socket_refuse_descriptors", refuses_descriptors, 0, 2),
 		{0},
 	};
 
