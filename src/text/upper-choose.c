@@ -51,6 +51,11 @@ static size_t map_undecided(const unsigned char *in, size_t length, unsigned cha
 	return version->map(in, length, out);
 }
 
+const struct upper_version *upper_chosen(void)
+{
+	return atomic_load_explicit(&chosen, memory_order_relaxed);
+}
+
 size_t upper_feed(struct upper *upper, const void *in, size_t length, void *out)
 {
 	if (length <= UPPER_SHORT_MAX && upper->pending_length == 0 && upper_short(in, length, out))

@@ -3,7 +3,7 @@
 
 /*
  * upper-version: the ways to map a stretch of text, one for each kind of processor, all with the
- * same result for every input. upper.c chooses one; tests and the bench name one.
+ * same result for every input. upper-choose.c chooses one; tests and the bench name one.
  *
  * Not its job: sequences that are cut by the end of a piece (upper.c).
  */
@@ -33,3 +33,7 @@ extern const struct upper_version *const upper_versions[];
 /* As upper_feed(), by the version given. */
 size_t upper_feed_by(const struct upper_version *version, struct upper *upper, const void *in,
 		     size_t length, void *out);
+
+/* For tests: what upper_feed() maps by. One that is called "undecided", and is none of
+ * upper_versions, until there was text enough for choosing to pay. */
+const struct upper_version *upper_chosen(void);
