@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "exchange/exchange-state.h"
+#include "net/socket.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -84,7 +85,7 @@ static void release(struct connection *connection)
 	exchange_reset(&connection->exchange);
 	unsent_release(context->unsent_limit, context->status, connection->unsent);
 	if (connection->slot > 0)
-		store_leave(context->store, connection->slot);
+		(void)store_leave(context->store, connection->slot, NOTIFY_OFFER);
 	(void)close(connection->fd);
 	table_leave(&context->connections, &connection->entry);
 	status_count(&context->status->connections_open, UINT64_C(-1));
@@ -102,8 +103,29 @@ void connection_let_go(struct connection *connection)
 	release(connection);
 }
 
+void connection_cut(struct connection *connection, enum connection_end why)
+{
+	tell(connection, why);
+	socket_end_by_reset(connection->fd);
+	if (connection->is_shared) {
+		/* A shutdown(2) would be the end that it is not to look like: the reset comes with
+		 * the last of those who have it. The manager has to hear that it is not to be. */
+		loop_remove(connection->context->loop, connection->fd);
+		if (connection->slot > 0 &&
+		    store_leave(connection->context->store, connection->slot, NOTIFY_INSIST) < 0)
+			(void)shutdown(connection->fd, SHUT_RDWR);
+		connection->slot = 0;
+	}
+	release(connection);
+}
+
 void connection_close(struct connection *connection, enum connection_end why)
 {
+	/* After a reset there is nobody to tell. */
+	if (connection->unsent && why != CONNECTION_END_RESET) {
+		connection_cut(connection, why);
+		return;
+	}
 	tell(connection, why);
 	if (connection->is_shared) {
 		loop_remove(connection->context->loop, connection->fd);
@@ -120,7 +142,10 @@ static bool fail(struct connection *connection, int error)
 
 	if (connection->has_record && !is_reset)
 		connection->record->error = -error;
-	connection_close(connection, is_reset ? CONNECTION_END_RESET : CONNECTION_END_ERROR);
+	if (is_reset)
+		connection_close(connection, CONNECTION_END_RESET);
+	else
+		connection_cut(connection, CONNECTION_END_ERROR);
 	return false;
 }
 
@@ -165,6 +190,11 @@ static bool wait_for(struct connection *connection, enum connection_state state)
 /* All that will be answered is sent. At the peer's end of input nothing can be unread. */
 static bool end(struct connection *connection)
 {
+	/* More would be, if there were memory to hold it. */
+	if (exchange_error(&connection->exchange) == -ENOMEM) {
+		connection_cut(connection, CONNECTION_END_MEMORY);
+		return false;
+	}
 	if (connection->input_ended) {
 		connection_close(connection, CONNECTION_END_OVER);
 		return false;
@@ -200,7 +230,7 @@ static bool keep(struct connection *connection, const char *rest, size_t length)
 
 	connection->unsent = unsent_keep(context->unsent_limit, context->status, rest, length);
 	if (!connection->unsent) {
-		connection_close(connection, CONNECTION_END_MEMORY);
+		connection_cut(connection, CONNECTION_END_MEMORY);
 		return false;
 	}
 	return wait_for(connection, CONNECTION_SENDING);
@@ -398,6 +428,8 @@ int connection_begin(struct connection_context *context, int fd, const struct ad
 		status_count(&context->status->connections_served, UINT64_C(-1));
 		if (!peer)
 			(void)shutdown(fd, SHUT_RDWR);
+		else if (connection->unsent)
+			socket_end_by_reset(fd);
 		release(connection);
 		return r;
 	}

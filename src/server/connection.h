@@ -85,8 +85,13 @@ void connection_share(struct connection *connection, uint32_t slot);
  */
 bool connection_is_at_rest(const struct connection *connection);
 
-/* Closes it at once and releases it. */
+/* Closes it at once and releases it; as connection_cut() if part of an answer was not sent. */
 void connection_close(struct connection *connection, enum connection_end why);
+
+/* The same where part of an answer is missing: by a reset, since that is not to look like its end
+ * (over AF_UNIX there is none). Whoever shares the socket puts it off for as long as he keeps it.
+ */
+void connection_cut(struct connection *connection, enum connection_end why);
 
 /* Releases it and leaves the socket to whoever shares it: the peer sees nothing. */
 void connection_let_go(struct connection *connection);

@@ -301,13 +301,16 @@ int store_keep(struct store *store, int fd, bool is_at_rest, size_t open, uint64
 	return (int)slot;
 }
 
-void store_leave(struct store *store, uint32_t slot)
+int store_leave(struct store *store, uint32_t slot, enum notify_urgency urgency)
 {
-	if (notify_send(store->notify, NOTIFY_OFFER, -1, "FDSTOREREMOVE=1\nFDNAME=" KEPT "%" PRIu32,
-			slot) < 0)
+	int r = notify_send(store->notify, urgency, -1, "FDSTOREREMOVE=1\nFDNAME=" KEPT "%" PRIu32,
+			    slot);
+
+	if (r < 0)
 		give_way(store);
 	ledger_set(&store->ledger, slot, LEDGER_FREE);
 	store->room++;
+	return r;
 }
 
 static int put(struct store *store, const char *prefix, unsigned number, int fd)

@@ -76,8 +76,9 @@ void store_settle(struct store *store);
  * again a period later; or another negative errno: it goes on without. */
 int store_keep(struct store *store, int fd, bool is_at_rest, size_t open, uint64_t now);
 
-/* The connection of this slot, which is shut down, is closed. */
-void store_leave(struct store *store, uint32_t slot);
+/* The connection of this slot is closed: shut down, which the manager sees by itself, or
+ * (NOTIFY_INSIST) not. Returns 0, or a negative errno if it is not told. */
+int store_leave(struct store *store, uint32_t slot, enum notify_urgency urgency);
 
 #define STORE_PERIOD_USEC UINT64_C(100000)
 

@@ -286,7 +286,7 @@ int streams_restore(struct streams *streams, const struct store_entry *entry)
 
 	if (r < 0) {
 		if (entry->slot > 0)
-			store_leave(store, entry->slot);
+			(void)store_leave(store, entry->slot, NOTIFY_OFFER);
 		return r;
 	}
 	connection_share(connection, entry->slot);
@@ -297,8 +297,10 @@ int streams_restore(struct streams *streams, const struct store_entry *entry)
 	if (r < 0) {
 		/* Refused after all, and counted so by whoever is told. */
 		status_count(&streams->context.status->connections_served, UINT64_C(-1));
-		connection_close(connection,
-				 r == -EBADMSG ? CONNECTION_END_STATE : CONNECTION_END_MEMORY);
+		if (r == -EBADMSG)
+			connection_close(connection, CONNECTION_END_STATE);
+		else
+			connection_cut(connection, CONNECTION_END_MEMORY);
 	}
 	return r;
 }
@@ -307,6 +309,9 @@ static int hand_over(struct store *store, const struct connection *connection)
 {
 	_cleanup_close_ int state = -1;
 
+	/* It ends once the rest is sent; the next process would take that for a good end. */
+	if (exchange_error(&connection->exchange) == -ENOMEM)
+		return -ENOMEM;
 	if (!connection_is_at_rest(connection)) {
 		state = stored_write(connection);
 		if (state < 0)

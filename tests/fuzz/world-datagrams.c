@@ -367,6 +367,8 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_
 {
 	if (!world_is_fake(fd))
 		return __real_setsockopt(fd, level, option, value, length);
+	if (level == SOL_SOCKET && option == SO_LINGER)
+		world_set_linger(fd);
 	return world_has_fault(WORLD_SETSOCKOPT) ? -1 : 0;
 }
 

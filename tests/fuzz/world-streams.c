@@ -154,7 +154,14 @@ void world_check_corks(void)
 	}
 }
 
-/* There must be a reason to close, and an answer is not to be torn by a reset. */
+void world_set_linger(int fd)
+{
+	if (world_look(fd, WORLD_NOTHING)->kind == WORLD_CONNECTION)
+		world_look(fd, WORLD_CONNECTION)->peer->is_cut = true;
+}
+
+/* There must be a reason to close. Part of an answer is not to look like all of it, and all of it
+ * is not to be torn by a reset. */
 void world_close_peer(struct world_peer *peer)
 {
 	bool is_over, is_all = check_reply(peer, &is_over);
@@ -166,6 +173,11 @@ void world_close_peer(struct world_peer *peer)
 			"refused too late");
 		return;
 	}
+	REQUIRE(is_all || peer->is_cut || peer->was_reset || peer->is_lost || !world.is_serving,
+		"peer %d has %zu bytes of an answer, and a good end", (int)(peer - world.peers),
+		peer->received);
+	REQUIRE(!is_all || !peer->is_cut || peer->is_excused, "peer %d was reset",
+		(int)(peer - world.peers));
 	if (peer->is_excused || world.is_finishing || !world.is_serving || was_silent(peer))
 		return;
 	REQUIRE(is_over && is_all, "closed peer %d, which has %zu bytes", (int)(peer - world.peers),
@@ -340,6 +352,7 @@ static bool has_peer_fault(struct world_peer *peer, enum world_call call)
 		return false;
 	if (errno != EINTR && errno != EAGAIN)
 		peer->is_excused = true;
+	peer->is_lost |= errno == ECONNRESET || errno == EPIPE;
 	return true;
 }
 
@@ -491,8 +504,8 @@ int __wrap_shutdown(int fd, int how)
 		return 0;
 	}
 	REQUIRE(how == SHUT_WR && !peer->is_shut, "how %d", how);
-	REQUIRE((is_over && is_all) || peer->is_excused, "ended peer %d, which has %zu bytes",
-		(int)(peer - world.peers), peer->received);
+	REQUIRE(is_over && is_all, "ended peer %d, which has %zu bytes", (int)(peer - world.peers),
+		peer->received);
 	peer->is_shut = true;
 	peer->shut_at = world.now;
 	return world_has_fault(WORLD_SHUTDOWN) ? -1 : 0;

@@ -94,6 +94,8 @@ struct world_peer {
 	bool is_shut;     /* by the server */
 	bool is_corked;   /* what it was sent waits for more, or for the server's end */
 	bool is_closed;   /* by the server */
+	bool is_lost;     /* the server was told that it is gone: how it is closed is all one */
+	bool is_cut;      /* its close is to be a reset */
 	bool is_excused;  /* a fault was its: what it was sent is good, but may not be all */
 	uint64_t last_progress, shut_at;
 };
@@ -191,6 +193,7 @@ void world_half_close(struct world_peer *peer);
 void world_reset(struct world_peer *peer, bool takes_all_along);
 uint32_t world_stream_events(const struct world_descriptor *descriptor);
 void world_close_peer(struct world_peer *peer);
+void world_set_linger(int fd);
 /* The server has taken its connection on. */
 void world_serve(struct world_peer *peer);
 /* Nothing that was sent to a peer waits any longer than the round. */

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "loopback.h"
 #include "rig.h"
 #include "server/connection.h"
 
@@ -430,6 +431,58 @@ START_TEST(closed_while_sending)
 }
 END_TEST
 
+/* Asks for more than the buffers of both ends take, in one piece. */
+static void ask_for_much(struct rig *rig, const struct client *client)
+{
+	char bytes[20000];
+
+	memset(bytes, 'x', sizeof(bytes));
+	client_send(client, bytes, sizeof(bytes));
+	RIG_UNTIL(rig, rig->status.bytes_in == sizeof(bytes));
+	ck_assert_ptr_nonnull(connection_at(&rig->streams.context, 0)->unsent);
+}
+
+/* What is cut off does not look like its end. Where somebody else has the socket, too (_i), he
+ * can't be hurried. */
+START_TEST(cut_answer_is_reset)
+{
+	struct address server = rig_address("127.0.0.1", 0);
+	const int small = 1;
+	struct client client;
+	struct rig rig;
+	int listener = socket_open(&server, SOCK_STREAM), fd, copy;
+
+	rig_open(&rig, &rig_tripling);
+	ck_assert_int_eq(socket_get_name(listener, &server), 0);
+	ck_assert_int_eq(setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	client_open(&client, socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	ck_assert_int_eq(setsockopt(client.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	ck_assert_int_eq(connect(client.fd, &server.any, server.length), 0);
+	if (_i == 0) {
+		rig_serve_fd(&rig, listener, AF_INET, ENDPOINT_LISTENING);
+		RIG_UNTIL(&rig, rig.status.connections_open == 1);
+	} else {
+		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		copy = dup(fd);
+		rig_serve_fd(&rig, fd, AF_INET, ENDPOINT_CONNECTED);
+		close(listener);
+	}
+	ask_for_much(&rig, &client);
+	connection_close(connection_at(&rig.streams.context, 0), CONNECTION_END_STOPPED);
+	ck_assert_uint_eq(rig.status.connections_open, 0);
+	if (_i > 0) {
+		ck_assert(!client_is_over(&client));
+		close(copy);
+	}
+	while (!client_is_over(&client))
+		wait_for(client.fd, POLLIN);
+	ck_assert_int_eq(client.error, ECONNRESET);
+	ck_assert_uint_lt(client.length, 60000);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* A descriptor that can't be waited for is closed, and not counted as served. */
 START_TEST(refuses_what_epoll_refuses)
 {
@@ -631,6 +684,7 @@ int main(void)
 		UNIT_LOOP("lingering", unfinished_message_ends_it, 0, RIG_WAYS),
 		UNIT_LOOP("reset", reset_at_any_stage, 0, RIG_WAYS * STAGE_COUNT),
 		UNIT_LOOP("connection_close", closed_while_sending, 0, RIG_WAYS),
+		UNIT_LOOP("connection_close", cut_answer_is_reset, 0, 2),
 		UNIT_ONCE("connection_begin", answers_on_accepting),
 		UNIT_LOOP("connection_begin", goes_on_after_accepting, 0, 2),
 		UNIT_LOOP("connection_begin", last_answer_and_end_are_one_segment, 0, 3),

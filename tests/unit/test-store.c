@@ -385,6 +385,34 @@ START_TEST(a_close_reaches_the_peer)
 }
 END_TEST
 
+/* One with an answer that is not wholly sent is not shut down, which would look like its end: the
+ * manager is told, and as it closes its copy the peer sees a reset. */
+START_TEST(a_cut_reaches_the_peer)
+{
+	struct endpoints endpoints = {0};
+	struct client client;
+	char message[256];
+
+	begin(true);
+	keep(&endpoints, "stored-ledger");
+	rig_connect(&rig, &client, 1);
+	keep(&endpoints, "stored-kept-16");
+	(void)rig_flood(&rig, &client, 'x');
+	ck_assert_ptr_nonnull(connection_at(&rig.streams.context, 0)->unsent);
+	connection_close(connection_at(&rig.streams.context, 0), CONNECTION_END_IDLE);
+	ck_assert_int_eq(take(message), -1);
+	ck_assert_str_eq(message, "FDSTOREREMOVE=1\nFDNAME=stored-kept-16");
+	ck_assert(!client_is_over(&client));
+	ck_assert_int_eq(close(passed[1].fd), 0);
+	ck_assert(client_is_over(&client));
+	ck_assert_int_eq(client.error, ECONNRESET);
+	ck_assert_int_eq(close(passed[0].fd), 0);
+	free_names(&endpoints);
+	client_close(&client);
+	end();
+}
+END_TEST
+
 /* A restart of a process that always stores: states are added to what is there. */
 START_TEST(hands_over_what_is_kept)
 {
@@ -549,6 +577,7 @@ int main(void)
 		UNIT_LOOP("store_open", forgets_by_name, 0, 2),
 		UNIT_LOOP("store_keep", keeps_what_was_at_rest, 0, 2),
 		UNIT_ONCE("store_keep", a_close_reaches_the_peer),
+		UNIT_ONCE("store_keep", a_cut_reaches_the_peer),
 		UNIT_ONCE("store_keep", leaves_the_manager_its_time),
 		UNIT_ONCE("store_keep", gives_way_to_a_manager_that_is_behind),
 		UNIT_ONCE("store_keep", serves_what_it_cannot_keep),
