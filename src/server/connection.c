@@ -172,6 +172,14 @@ static void enter(struct connection *connection, enum connection_state state)
 /* From here on functions return whether the connection is still open: once it is closed there is
  * none. */
 
+/* There is no memory for what it takes to go on. */
+static bool run_out(struct connection *connection)
+{
+	status_cut_connection(connection->context->status);
+	connection_cut(connection, CONNECTION_END_MEMORY);
+	return false;
+}
+
 /* Changes what is waited for; without that a connection can't go on. */
 static bool wait_for(struct connection *connection, enum connection_state state)
 {
@@ -180,6 +188,9 @@ static bool wait_for(struct connection *connection, enum connection_state state)
 	if (connection->is_in_loop && events != states[connection->state].events &&
 	    loop_change(connection->context->loop, connection->fd, events, &connection->source) <
 		    0) {
+		/* A reset only if something is unsent: it takes along what the peer has not read.
+		 */
+		status_cut_connection(connection->context->status);
 		connection_close(connection, CONNECTION_END_MEMORY);
 		return false;
 	}
@@ -191,10 +202,8 @@ static bool wait_for(struct connection *connection, enum connection_state state)
 static bool end(struct connection *connection)
 {
 	/* More would be, if there were memory to hold it. */
-	if (exchange_error(&connection->exchange) == -ENOMEM) {
-		connection_cut(connection, CONNECTION_END_MEMORY);
-		return false;
-	}
+	if (exchange_error(&connection->exchange) == -ENOMEM)
+		return run_out(connection);
 	if (connection->input_ended) {
 		connection_close(connection, CONNECTION_END_OVER);
 		return false;
@@ -229,10 +238,8 @@ static bool keep(struct connection *connection, const char *rest, size_t length)
 	const struct connection_context *context = connection->context;
 
 	connection->unsent = unsent_keep(context->unsent_limit, context->status, rest, length);
-	if (!connection->unsent) {
-		connection_cut(connection, CONNECTION_END_MEMORY);
-		return false;
-	}
+	if (!connection->unsent)
+		return run_out(connection);
 	return wait_for(connection, CONNECTION_SENDING);
 }
 

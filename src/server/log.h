@@ -38,7 +38,7 @@ void log_open(int level);
 /* Would a message of this kind be logged? */
 bool log_is_on(enum log_kind kind);
 
-#define LOG_FIELDS_MAX 14
+#define LOG_FIELDS_MAX 15
 
 /* A message in the making. */
 struct log_message {

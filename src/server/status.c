@@ -50,6 +50,11 @@ void status_refuse_datagram(struct status *status, enum refusal why)
 	limit(status, &status->datagrams_refused);
 }
 
+void status_cut_connection(struct status *status)
+{
+	limit(status, &status->connections_cut);
+}
+
 void status_pause_accepting(struct status *status, enum shortage why)
 {
 	limit(status, &status->accepting_paused[why]);
@@ -141,6 +146,8 @@ const char *status_print(const struct status *status, char text[static STATUS_TE
 	add(&writer, "Connections: %" PRIu64 " open, %" PRIu64 " served, %" PRIu64 " refused",
 	    status->connections_open, status->connections_served, status->connections_refused);
 	add_reasons(&writer, status, REFUSAL_CONNECTIONS_MAX, REFUSAL_MEMORY);
+	if (status->connections_cut > 0)
+		add(&writer, ", %" PRIu64 " cut (out of memory)", status->connections_cut);
 	add(&writer, ". Datagrams: %" PRIu64 " answered, %" PRIu64 " refused",
 	    status->datagrams_answered, status->datagrams_refused);
 	add_reasons(&writer, status, REFUSAL_OWN_PORT, REFUSAL_SEND_FAILED);
@@ -210,6 +217,9 @@ const char *status_print_limited(const struct status *status, const struct statu
 
 	subtract(&since, status, before);
 	add_refused(&writer, &since);
+	if (since.connections_cut > 0)
+		add(&writer, "%sconnections cut: %" PRIu64 " (out of memory)", semicolon(&writer),
+		    since.connections_cut);
 	add_accepting(&writer, &since);
 	if (since.reads_shortened > 0)
 		add(&writer, "%sreads shortened: %" PRIu64 " (unsent-max)", semicolon(&writer),

@@ -44,6 +44,7 @@ struct status {
 	status_counter connections_open;
 	status_counter connections_served; /* accepted or handed over, and not refused */
 	status_counter connections_refused;
+	status_counter connections_cut; /* in the middle of it, for want of memory */
 	status_counter datagrams_answered;
 	status_counter datagrams_refused;
 	status_counter bytes_in;
@@ -53,7 +54,7 @@ struct status {
 	status_counter accepting_paused[SHORTAGE_COUNT];
 	status_counter accepting_resumed;      /* somebody was accepted after a pause */
 	status_counter refused[REFUSAL_COUNT]; /* of both kinds, by reason */
-	status_counter limited; /* all that was refused, shortened, paused, resumed */
+	status_counter limited; /* all that was refused, cut, shortened, paused, resumed */
 };
 
 /* Counts n more, modulo 2^64. As only one worker writes, a plain addition is enough. */
@@ -70,8 +71,9 @@ void status_add(struct status *sum, const struct status *other);
 #define STATUS_TEXT_MAX 1024
 
 /* "Connections: 1 open, 7 served, 0 refused. Datagrams: 5 answered, 2 refused (own port 2). Bytes:
- * 60 in, 60 out, 0 unsent." And where that happened: " Accepting: paused (out of descriptors 1),
- * resumed 1." and " Reads: shortened (unsent-max 3)." Returns text. */
+ * 60 in, 60 out, 0 unsent." And where that happened: ", 1 cut (out of memory)" of connections,
+ * " Accepting: paused (out of descriptors 1), resumed 1." and " Reads: shortened (unsent-max 3)."
+ * Returns text. */
 const char *status_print(const struct status *status, char text[static STATUS_TEXT_MAX]);
 
 /* How often a limit was met so far, of whichever kind. */
@@ -80,9 +82,9 @@ static inline uint64_t status_count_limited(const struct status *status)
 	return atomic_load_explicit(&status->limited, memory_order_relaxed);
 }
 
-/* "refused connections: 17 (connections-max 17), datagrams: 3 (own port 3); accepting paused: 1
- * (out of descriptors 1), resumed: 1; reads shortened: 9 (unsent-max)": which limits were met
- * since before. Returns text, or NULL if none was. */
+/* "refused connections: 17 (connections-max 17), datagrams: 3 (own port 3); connections cut: 1 (out
+ * of memory); accepting paused: 1 (out of descriptors 1), resumed: 1; reads shortened: 9
+ * (unsent-max)": which limits were met since before. Returns text, or NULL if none was. */
 const char *status_print_limited(const struct status *status, const struct status *before,
 				 char text[static STATUS_TEXT_MAX]);
 
@@ -95,6 +97,9 @@ uint64_t status_count_paused(const struct status *status);
 /* Counts a connection, or a datagram, that was refused. */
 void status_refuse_connection(struct status *status, enum refusal why);
 void status_refuse_datagram(struct status *status, enum refusal why);
+
+/* Counts a connection that was served, and cut for want of memory. */
+void status_cut_connection(struct status *status);
 
 /* Counts that accepting was paused; that somebody was accepted after that; a read that was smaller
  * than it would have been. */

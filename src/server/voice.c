@@ -30,6 +30,8 @@ static void log_limits(struct voice *voice, const struct status *status)
 	log_begin(&message, LOG_KIND_LIMITS);
 	log_add(&message, "CONNECTIONS_REFUSED=%" PRIu64,
 		status->connections_refused - voice->told.connections_refused);
+	log_add(&message, "CONNECTIONS_CUT=%" PRIu64,
+		status->connections_cut - voice->told.connections_cut);
 	log_add(&message, "DATAGRAMS_REFUSED=%" PRIu64,
 		status->datagrams_refused - voice->told.datagrams_refused);
 	log_add(&message, "READS_SHORTENED=%" PRIu64,
@@ -143,6 +145,7 @@ void voice_log_status(const struct voice *voice)
 	log_add(&message, "CONNECTIONS_OPEN=%" PRIu64, status.connections_open);
 	log_add(&message, "CONNECTIONS_SERVED=%" PRIu64, status.connections_served);
 	log_add(&message, "CONNECTIONS_REFUSED=%" PRIu64, status.connections_refused);
+	log_add(&message, "CONNECTIONS_CUT=%" PRIu64, status.connections_cut);
 	log_add(&message, "DATAGRAMS_ANSWERED=%" PRIu64, status.datagrams_answered);
 	log_add(&message, "DATAGRAMS_REFUSED=%" PRIu64, status.datagrams_refused);
 	log_add(&message, "BYTES_IN=%" PRIu64, status.bytes_in);

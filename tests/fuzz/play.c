@@ -199,6 +199,20 @@ static void open_endpoints(const struct play *play)
 	}
 }
 
+static void check_log(const struct status *status)
+{
+	if (!stage.play->is_logged) {
+		REQUIRE(world.logged == 0, "%d lines that nobody asked for", (int)world.logged);
+		return;
+	}
+	/* A line for each connection, but for those that could not be restored. */
+	REQUIRE(world.logged <= world.accepted &&
+			world.logged + status->connections_refused >= world.accepted,
+		"%d lines for %d accepted", (int)world.logged, (int)world.accepted);
+	REQUIRE(world.logged_cut >= status->connections_cut, "%d lines for %d cut",
+		(int)world.logged_cut, (int)status->connections_cut);
+}
+
 /* What the daemon showed last is what happened. */
 static void check_status(void)
 {
@@ -215,17 +229,16 @@ static void check_status(void)
 	REQUIRE(status->connections_served + status->connections_refused == world.accepted,
 		"%d served, %d refused, %d accepted", (int)status->connections_served,
 		(int)status->connections_refused, (int)world.accepted);
+	/* What could not be restored, or waited for, is refused. */
+	REQUIRE(status->connections_cut + status->refused[REFUSAL_MEMORY] >= world.cut,
+		"%d cut, not %d", (int)status->connections_cut, (int)world.cut);
+	REQUIRE(status->connections_cut == 0 || world.has_run_short, "%d cut for nothing",
+		(int)status->connections_cut);
 	REQUIRE(status->bytes_in == world.bytes_in, "%d bytes in, not %d", (int)status->bytes_in,
 		(int)world.bytes_in);
 	REQUIRE(status->bytes_out == world.bytes_out, "%d bytes out, not %d",
 		(int)status->bytes_out, (int)world.bytes_out);
-	/* A line for each connection, but for those that could not be restored. */
-	if (stage.play->is_logged)
-		REQUIRE(world.logged <= world.accepted &&
-				world.logged + status->connections_refused >= world.accepted,
-			"%d lines for %d accepted", (int)world.logged, (int)world.accepted);
-	else
-		REQUIRE(world.logged == 0, "%d lines that nobody asked for", (int)world.logged);
+	check_log(status);
 	world_check_datagrams();
 }
 

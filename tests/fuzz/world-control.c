@@ -293,6 +293,7 @@ void __wrap_report(int priority, const char *format, ...)
 	va_end(arguments);
 	if (priority == LOG_INFO && strncmp(line, "connection from ", 16) == 0)
 		world.logged++;
+	world.logged_cut += strstr(line, " s: out of memory") != NULL;
 }
 
 int __wrap_sd_journal_sendv(const struct iovec *fields, int count);

@@ -193,7 +193,8 @@ void world_begin_life(void)
 {
 	memset(world.faults, 0, sizeof(world.faults));
 	memset(&world.status, 0, sizeof(world.status));
-	world.accepted = world.served = world.logged = world.bytes_in = world.bytes_out = 0;
+	world.accepted = world.served = world.logged = world.cut = world.logged_cut =
+		world.bytes_in = world.bytes_out = 0;
 	world.is_finishing = world.is_stopping = false;
 	world.rounds = world.waste = 0;
 	for (unsigned i = 0; i < world.stored_count; i++) {

@@ -136,6 +136,11 @@ static bool was_silent(const struct world_peer *peer)
 	       now - peer->last_progress >= world.idle_timeout;
 }
 
+void world_run_short(struct world_peer *peer)
+{
+	peer->is_excused = peer->is_short = world.has_run_short = true;
+}
+
 void world_serve(struct world_peer *peer)
 {
 	if (!peer->was_served)
@@ -178,7 +183,10 @@ void world_close_peer(struct world_peer *peer)
 		peer->received);
 	REQUIRE(!is_all || !peer->is_cut || peer->is_excused, "peer %d was reset",
 		(int)(peer - world.peers));
-	if (peer->is_excused || world.is_finishing || !world.is_serving || was_silent(peer))
+	if (world.is_finishing || !world.is_serving || was_silent(peer))
+		return;
+	world.cut += peer->is_short && !is_all && !peer->was_reset;
+	if (peer->is_excused)
 		return;
 	REQUIRE(is_over && is_all, "closed peer %d, which has %zu bytes", (int)(peer - world.peers),
 		peer->received);
@@ -352,6 +360,7 @@ static bool has_peer_fault(struct world_peer *peer, enum world_call call)
 		return false;
 	if (errno != EINTR && errno != EAGAIN)
 		peer->is_excused = true;
+	peer->is_short &= !peer->is_excused;
 	peer->is_lost |= errno == ECONNRESET || errno == EPIPE;
 	return true;
 }

@@ -78,9 +78,9 @@ bool world_allocation_fails(void)
 		return false;
 	world.has_failed = true;
 	for (unsigned i = 0; world.rounds == 0 && i < world.peer_count; i++)
-		world.peers[i].is_excused = true;
+		world_run_short(&world.peers[i]);
 	if (world.current >= 0 && world_look(world.current, WORLD_NOTHING)->peer)
-		world_look(world.current, WORLD_NOTHING)->peer->is_excused = true;
+		world_run_short(world_look(world.current, WORLD_NOTHING)->peer);
 	errno = ENOMEM;
 	return true;
 }
@@ -209,7 +209,7 @@ static int change_wait(struct world_descriptor *descriptor, int operation,
 		REQUIRE(is_waited_for && !(descriptor->events & EPOLLEXCLUSIVE), "EINVAL");
 	if (world_has_fault(WORLD_EPOLL_CTL)) {
 		if (descriptor->peer)
-			descriptor->peer->is_excused = true;
+			world_run_short(descriptor->peer);
 		return -1;
 	}
 	descriptor->is_waited_for = true;

@@ -96,6 +96,7 @@ struct world_peer {
 	bool is_closed;   /* by the server */
 	bool is_lost;     /* the server was told that it is gone: how it is closed is all one */
 	bool is_cut;      /* its close is to be a reset */
+	bool is_short;    /* memory failed it, and nothing else */
 	bool is_excused;  /* a fault was its: what it was sent is good, but may not be all */
 	uint64_t last_progress, shut_at;
 };
@@ -129,6 +130,7 @@ struct world {
 	unsigned fail_at;       /* allocations until one fails; 0: none does */
 	unsigned fail_count;    /* how many fail from there */
 	bool has_failed;        /* one did */
+	bool has_run_short;     /* that, or an epoll set's */
 	int current;            /* the descriptor that the server is busy with */
 	bool is_stopping;       /* the server takes nothing new */
 	bool is_finishing;      /* sd_event_exit() was called */
@@ -137,6 +139,7 @@ struct world {
 	/* Of this life: */
 	struct status status; /* as the server showed it last */
 	uint64_t accepted, served, logged;
+	uint64_t cut, logged_cut; /* in the middle of an answer, for want of memory */
 	uint64_t bytes_in, bytes_out;
 };
 
@@ -194,6 +197,8 @@ void world_reset(struct world_peer *peer, bool takes_all_along);
 uint32_t world_stream_events(const struct world_descriptor *descriptor);
 void world_close_peer(struct world_peer *peer);
 void world_set_linger(int fd);
+/* Memory fails the server while it is busy with it. */
+void world_run_short(struct world_peer *peer);
 /* The server has taken its connection on. */
 void world_serve(struct world_peer *peer);
 /* Nothing that was sent to a peer waits any longer than the round. */

@@ -39,6 +39,10 @@ START_TEST(prints_reasons)
 			 "out of memory 1). Datagrams: 5 answered, 2 refused (own port 1, "
 			 "send failed 1). Bytes: 60 in, 61 out, 9 unsent.");
 	ck_assert_uint_eq(status_count_limited(&status), 5);
+	status_cut_connection(&status);
+	ck_assert_ptr_nonnull(
+		strstr(status_print(&status, text),
+		       "out of memory 1), 1 cut (out of memory). Datagrams: 5 answered"));
 	status_pause_accepting(&status, SHORTAGE_DESCRIPTORS);
 	status_shorten_read(&status);
 	ck_assert_str_eq(strstr(status_print(&status, text), "9 unsent."),
@@ -81,12 +85,18 @@ START_TEST(prints_what_was_limited)
 	status_pause_accepting(&status, SHORTAGE_DESCRIPTORS);
 	status_refuse_connection(&status, REFUSAL_PER_SOURCE);
 	status_refuse_datagram(&status, REFUSAL_RATE);
+	status_cut_connection(&status);
 	status_shorten_read(&status);
 	status_shorten_read(&status);
 	ck_assert_str_eq(status_print_limited(&status, &before, text),
 			 "refused connections: 1 (connections-max-per-source 1), datagrams: 1 "
-			 "(datagram-rate 1); accepting paused: 1 (out of descriptors 1), "
+			 "(datagram-rate 1); connections cut: 1 (out of memory); accepting paused: "
+			 "1 (out of descriptors 1), "
 			 "resumed: 1; reads shortened: 2 (unsent-max)");
+	before = status;
+	status_cut_connection(&status);
+	ck_assert_str_eq(status_print_limited(&status, &before, text),
+			 "connections cut: 1 (out of memory)");
 	before = status;
 	status_shorten_read(&status);
 	ck_assert_str_eq(status_print_limited(&status, &before, text),
