@@ -27,11 +27,21 @@ static inline void tell(struct worker *worker)
 		worker->active(worker, worker->userdata);
 }
 
+static void set_active(struct worker *worker)
+{
+	atomic_store_explicit(&worker->last_activity, worker->loop.now, memory_order_relaxed);
+}
+
 static void sweep(void *userdata)
 {
 	struct worker *worker = userdata;
+	const struct table *connections = &worker->streams.context.connections;
+	size_t before = connections->count;
 
 	streams_sweep(&worker->streams);
+	/* The daemon is idle from the end of its last connection on. */
+	if (connections->count < before)
+		set_active(worker);
 	timer_set(&worker->sweep_timer, worker->streams.context.next_sweep);
 	tell(worker);
 }
@@ -49,7 +59,7 @@ static void round_done(void *userdata)
 {
 	struct worker *worker = userdata;
 
-	atomic_store_explicit(&worker->last_activity, worker->loop.now, memory_order_relaxed);
+	set_active(worker);
 	timer_set(&worker->sweep_timer, worker->streams.context.next_sweep);
 	if (worker->streams.paused && worker->resume_timer.deadline == TIMER_NEVER)
 		timer_set(&worker->resume_timer, worker->loop.now + RESUME_USEC);

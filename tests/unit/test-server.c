@@ -574,6 +574,28 @@ START_TEST(is_not_idle_while_connected)
 }
 END_TEST
 
+/* The end of a connection that was silent for too long is an end as any other. */
+START_TEST(is_not_idle_while_a_silent_one_is_connected)
+{
+	struct daemon daemon;
+	uint64_t begin;
+	int fd;
+
+	daemon_prepare(&daemon);
+	daemon.options.idle_timeout = 400 * MSEC;
+	daemon.options.exit_idle_time = 500 * MSEC;
+	daemon.options.workers = (unsigned)_i;
+	daemon_start(&daemon);
+	begin = now_usec();
+	fd = converse(&daemon);
+	hear_the_end(fd);
+	expect_end(&daemon);
+	/* One time after the other. The loop's clock is coarse: some milliseconds. */
+	ck_assert_uint_ge(now_usec() - begin, 880 * MSEC);
+	close(fd);
+}
+END_TEST
+
 START_TEST(is_not_idle_while_asked)
 {
 	struct daemon daemon;
@@ -1133,6 +1155,7 @@ int main(void)
 		UNIT_LOOP("idle", exits_when_idle, 0, 2),
 		UNIT_ONCE("idle", stays_if_it_opened_its_sockets),
 		UNIT_LOOP("idle", is_not_idle_while_connected, 1, 3),
+		UNIT_LOOP("idle", is_not_idle_while_a_silent_one_is_connected, 1, 3),
 		UNIT_ONCE("idle", is_not_idle_while_asked),
 		UNIT_ONCE("idle", serves_what_waits_before_it_is_idle),
 		UNIT_ONCE("idle", closes_the_silent),
