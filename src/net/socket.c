@@ -85,6 +85,15 @@ static bool is_stale(const struct address *address, int type)
 	       errno == ECONNREFUSED;
 }
 
+/* As systemd does for SendBuffer=: beyond the limit (socket(7) wmem_max) where that is allowed. */
+static void enlarge_send_buffer(int fd)
+{
+	const int size = SOCKET_SEND_BUFFER;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 static int open_exactly(const struct address *address, int type)
 {
 	_cleanup_close_ int fd =
@@ -107,6 +116,8 @@ static int open_exactly(const struct address *address, int type)
 		if (bind(fd, &address->any, address->length) < 0)
 			return negative_errno();
 	}
+	if (type == SOCK_DGRAM)
+		enlarge_send_buffer(fd);
 	if (type == SOCK_STREAM && listen(fd, SOMAXCONN) < 0)
 		return negative_errno();
 	return take_fd(&fd);

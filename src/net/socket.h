@@ -26,10 +26,15 @@ int socket_look(int fd, struct socket_facts *ret_facts);
 #define SOCKET_TEXT_MAX 64
 const char *socket_print_kind(const struct socket_facts *facts, char text[static SOCKET_TEXT_MAX]);
 
+/* Of datagram sockets, in bytes (SO_SNDBUF of socket(7)): all peers of one share it, and what can't
+ * leave yet is in it. */
+#define SOCKET_SEND_BUFFER (4 << 20)
+
 /* Opens a non-blocking, close-on-exec socket on address: a listening one for SOCK_STREAM, a bound
  * one for SOCK_DGRAM. "Any address" of IPv6 takes IPv4 too, and falls back to IPv4 alone on a
- * machine without IPv6. A stale AF_UNIX socket file, which nobody listens on, is replaced. Returns
- * the descriptor, or a negative errno of socket(2), bind(2) or listen(2). */
+ * machine without IPv6. A stale AF_UNIX socket file, which nobody listens on, is replaced. A
+ * datagram socket gets a send buffer of SOCKET_SEND_BUFFER, or as much of it as there may be.
+ * Returns the descriptor, or a negative errno of socket(2), bind(2) or listen(2). */
 int socket_open(const struct address *address, int type);
 
 /* The socket's own address. Returns 0 or a negative errno of getsockname(2). */

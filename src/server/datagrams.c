@@ -37,8 +37,7 @@ struct datagram_socket {
 	struct loop_source source;
 	struct datagrams *datagrams;
 	struct datagram_socket *next;
-	int fd;
-	int family;
+	struct reply_socket out; /* the socket itself */
 	int own_port;
 };
 
@@ -78,7 +77,7 @@ int datagrams_new(struct loop *loop, const struct exchange_options *options,
 	datagrams->slots = malloc(BATCH * SLOT_SIZE);
 	if (!datagrams->slots)
 		return -ENOMEM;
-	r = replies_new(exchange_room(options, DATAGRAM_MAX), status, &datagrams->replies);
+	r = replies_new(loop, exchange_room(options, DATAGRAM_MAX), status, &datagrams->replies);
 	if (r < 0)
 		return r;
 	*ret_datagrams = take_pointer(datagrams);
@@ -105,7 +104,7 @@ static int receive(struct datagrams *d, const struct datagram_socket *socket)
 {
 	/* Where there is room for them, the kernel opens the files that an AF_UNIX sender passes
 	 * (SCM_RIGHTS of unix(7)); without, it drops them itself. */
-	size_t control_room = socket->family == AF_UNIX ? 0 : sizeof(d->controls[0]);
+	size_t control_room = socket->out.family == AF_UNIX ? 0 : sizeof(d->controls[0]);
 	int count;
 
 	for (unsigned i = 0; i < BATCH; i++) {
@@ -119,7 +118,7 @@ static int receive(struct datagrams *d, const struct datagram_socket *socket)
 			.msg_controllen = control_room,
 		};
 	}
-	count = recvmmsg(socket->fd, d->messages, BATCH, MSG_DONTWAIT, NULL);
+	count = recvmmsg(socket->out.fd, d->messages, BATCH, MSG_DONTWAIT, NULL);
 	return count < 0 ? negative_errno() : count;
 }
 
@@ -162,12 +161,11 @@ static void refuse(const struct datagrams *d, const struct address *from, enum r
 }
 
 /* Writes the reply to one datagram. */
-static void answer(struct datagrams *d, const struct datagram_socket *socket,
+static void answer(struct datagrams *d, struct datagram_socket *socket,
 		   const struct msghdr *request, const struct address *from, const char *bytes,
 		   size_t length)
 {
-	char *out = replies_begin(d->replies, socket->fd, socket->family,
-				  exchange_room(d->options, length));
+	char *out = replies_begin(d->replies, &socket->out, exchange_room(d->options, length));
 	size_t reply = exchange_datagram(d->options, bytes, length, out);
 
 	if (reply > reply_max(from))
@@ -200,7 +198,7 @@ static bool is_welcome(const struct datagrams *d, const struct msghdr *request,
 }
 
 /* Answers message i of a batch: a datagram, or several of one source that came together. */
-static void take(struct datagrams *d, const struct datagram_socket *socket, unsigned i)
+static void take(struct datagrams *d, struct datagram_socket *socket, unsigned i)
 {
 	struct msghdr *request = &d->messages[i].msg_hdr;
 	size_t left = d->messages[i].msg_len, segment = segment_length(&d->messages[i]);
@@ -236,16 +234,16 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 
 	/* Somebody who shares the socket shut it down: it would be ready for ever. */
 	if (count < 0 && events & EPOLLHUP)
-		loop_remove(d->loop, socket->fd);
+		loop_remove(d->loop, socket->out.fd);
 	/* Whatever it was (nothing there after all, an ICMP error, no memory), it concerns no other
 	 * datagram: what is there stays there. */
 	for (int i = 0; i < count; i++)
 		take(d, socket, (unsigned)i);
 	if (count == BATCH)
-		loop_begin_polling(d->loop, socket->fd, WAIT_EVENTS, source);
+		loop_begin_polling(d->loop, socket->out.fd, WAIT_EVENTS, source);
 	else if (count < 0)
 		loop_end_polling(d->loop, source);
-	replies_send(d->replies, socket->fd, socket->family);
+	replies_send(d->replies, &socket->out);
 }
 
 int datagrams_serve(struct datagrams *d, const struct endpoint *endpoint)
@@ -261,8 +259,7 @@ int datagrams_serve(struct datagrams *d, const struct endpoint *endpoint)
 		.source = {socket_ready},
 		.datagrams = d,
 		.next = d->sockets,
-		.fd = endpoint->fd,
-		.family = endpoint->family,
+		.out = {.fd = endpoint->fd, .family = endpoint->family},
 		.own_port = -1,
 	};
 	d->sockets = socket;
@@ -282,5 +279,5 @@ int datagrams_serve(struct datagrams *d, const struct endpoint *endpoint)
 void datagrams_stop(struct datagrams *d)
 {
 	for (const struct datagram_socket *socket = d->sockets; socket; socket = socket->next)
-		loop_remove(d->loop, socket->fd);
+		loop_remove(d->loop, socket->out.fd);
 }

@@ -29,16 +29,20 @@
  * too much the kernel says so, and they go one by one. */
 #define SEGMENT_MAX 1452
 
-/* How long to wait for room in a network socket's send buffer, in milliseconds. */
-#define ROOM_WAIT_MS 10
+/* How long to wait for room in a network socket's send buffer, in milliseconds; and where that was
+ * in vain, for how long not to again, in microseconds. The buffer may stay full for seconds, though
+ * some of it comes free now and then: the kernel keeps what goes to an address of an own network
+ * that nobody has while it asks for it (arp(7)). */
+#define ROOM_WAIT_MS   10
+#define STUCK_FOR_USEC UINT64_C(1000000)
 
 struct replies {
+	const struct loop *loop;
 	struct status *status;
 	char *arena; /* owned */
 	size_t arena_size, arena_used;
 	unsigned count;
 	bool may_join; /* the socket's family knows segments */
-	bool is_stuck; /* there was no room in time */
 	struct mmsghdr messages[MESSAGES];
 	struct iovec parts[MESSAGES];
 	unsigned segments[MESSAGES];     /* replies that a message is made of */
@@ -46,12 +50,14 @@ struct replies {
 	_Alignas(struct cmsghdr) char controls[MESSAGES][CONTROL_MAX];
 };
 
-int replies_new(size_t largest, struct status *status, struct replies **ret_replies)
+int replies_new(const struct loop *loop, size_t largest, struct status *status,
+		struct replies **ret_replies)
 {
 	struct replies *replies = calloc(1, sizeof(*replies));
 
 	if (!replies)
 		return -ENOMEM;
+	replies->loop = loop;
 	replies->status = status;
 	replies->arena_size = ARENA_SIZE + largest;
 	replies->arena = malloc(replies->arena_size);
@@ -70,11 +76,11 @@ void replies_free(struct replies *replies)
 	free(replies);
 }
 
-char *replies_begin(struct replies *replies, int fd, int family, size_t room)
+char *replies_begin(struct replies *replies, struct reply_socket *socket, size_t room)
 {
 	if (replies->count == MESSAGES || replies->arena_size - replies->arena_used < room)
-		replies_send(replies, fd, family);
-	replies->may_join = family == AF_INET || family == AF_INET6;
+		replies_send(replies, socket);
+	replies->may_join = socket->family == AF_INET || socket->family == AF_INET6;
 	return replies->arena + replies->arena_used;
 }
 
@@ -147,33 +153,41 @@ static void add_segment_size(struct msghdr *message, uint16_t size)
 	message->msg_controllen += CMSG_SPACE(sizeof(size));
 }
 
+static bool is_stuck(const struct replies *replies, const struct reply_socket *socket)
+{
+	return replies->loop->now < socket->stuck_until;
+}
+
 /* The send buffer of a network socket empties by itself; an AF_UNIX peer's may never. One that does
  * not in time is not waited for again with each reply: others are to be served. */
-static bool wait_for_room(struct replies *replies, int fd, int family)
+static bool wait_for_room(const struct replies *replies, struct reply_socket *socket)
 {
-	struct pollfd room = {.fd = fd, .events = POLLOUT};
+	struct pollfd room = {.fd = socket->fd, .events = POLLOUT};
 
-	if (family == AF_UNIX || replies->is_stuck)
+	if (socket->family == AF_UNIX || is_stuck(replies, socket))
 		return false;
-	replies->is_stuck = poll(&room, 1, ROOM_WAIT_MS) <= 0;
-	return !replies->is_stuck;
+	if (poll(&room, 1, ROOM_WAIT_MS) > 0)
+		return true;
+	socket->stuck_until = replies->loop->now + STUCK_FOR_USEC;
+	return false;
 }
 
 /* Sends one reply with its own address, or the kernel's choice where that is none to send from (a
  * subnet's broadcast address). Returns whether it left. */
-static bool send_one(struct replies *replies, const struct msghdr *message, int fd, int family)
+static bool send_one(const struct replies *replies, const struct msghdr *message,
+		     struct reply_socket *socket)
 {
 	struct msghdr single = *message;
 	bool waited = false;
 
 	for (;;) {
-		if (sendmsg(fd, &single, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		if (sendmsg(socket->fd, &single, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 			return true;
 		if (errno == EINTR)
 			continue;
 		if (errno == EAGAIN && !waited) {
 			waited = true;
-			if (wait_for_room(replies, fd, family))
+			if (wait_for_room(replies, socket))
 				continue;
 		} else if ((errno == EINVAL || errno == EADDRNOTAVAIL) &&
 			   single.msg_controllen > 0) {
@@ -195,7 +209,7 @@ static void refuse(const struct replies *replies, const struct msghdr *reply, en
 }
 
 /* A message that did not leave as it is: its replies one by one. */
-static void send_singly(struct replies *replies, unsigned i, int fd, int family)
+static void send_singly(struct replies *replies, unsigned i, struct reply_socket *socket)
 {
 	struct msghdr message = replies->messages[i].msg_hdr;
 	struct iovec part, all = replies->parts[i];
@@ -209,7 +223,7 @@ static void send_singly(struct replies *replies, unsigned i, int fd, int family)
 		if (length > replies->segment_length[i])
 			length = replies->segment_length[i];
 		part = (struct iovec){(char *)all.iov_base + from, length};
-		if (send_one(replies, &message, fd, family)) {
+		if (send_one(replies, &message, socket)) {
 			status_count(&replies->status->datagrams_answered, 1);
 			status_count(&replies->status->bytes_out, length);
 		} else {
@@ -219,17 +233,24 @@ static void send_singly(struct replies *replies, unsigned i, int fd, int family)
 	}
 }
 
-void replies_send(struct replies *replies, int fd, int family)
+/* What is left of a batch: where one found no room, none does. */
+static void drop_rest(const struct replies *replies, unsigned next)
+{
+	for (; next < replies->count; next++)
+		for (unsigned segment = 0; segment < replies->segments[next]; segment++)
+			refuse(replies, &replies->messages[next].msg_hdr, REFUSAL_SEND_FAILED);
+}
+
+void replies_send(struct replies *replies, struct reply_socket *socket)
 {
 	unsigned next = 0;
 
-	replies->is_stuck = false;
 	for (unsigned i = 0; i < replies->count; i++)
 		if (replies->segments[i] > 1)
 			add_segment_size(&replies->messages[i].msg_hdr,
 					 (uint16_t)replies->segment_length[i]);
 	while (next < replies->count) {
-		int sent = sendmmsg(fd, replies->messages + next, replies->count - next,
+		int sent = sendmmsg(socket->fd, replies->messages + next, replies->count - next,
 				    MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (sent < 0 && errno == EINTR)
@@ -238,8 +259,12 @@ void replies_send(struct replies *replies, int fd, int family)
 			status_count(&replies->status->datagrams_answered, replies->segments[next]);
 			status_count(&replies->status->bytes_out, replies->parts[next].iov_len);
 		}
+		if (sent < 0 && errno == EAGAIN && is_stuck(replies, socket)) {
+			drop_rest(replies, next);
+			break;
+		}
 		if (sent <= 0)
-			send_singly(replies, next++, fd, family);
+			send_singly(replies, next++, socket);
 	}
 	replies->count = 0;
 	replies->arena_used = 0;

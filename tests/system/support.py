@@ -342,21 +342,52 @@ def add_loopback_address(address):
         until(is_usable, f"address {address}")
 
 
-def add_local_network(network):
-    """ip route add local NETWORK dev lo (rtnetlink(7)), in a network of our own: all its addresses are ours."""
-    address = network.network_address.packed
-    family = socket.AF_INET6 if network.version == 6 else socket.AF_INET
-    # struct rtmsg, for the table local: RTPROT_STATIC, RT_SCOPE_HOST, RTN_LOCAL; then RTA_DST and RTA_OIF
-    message = struct.pack("=8BI", family, network.prefixlen, 0, 0, 255, 4, 254, 2, 0)
-    message += struct.pack("=HH", 4 + len(address), 1) + address
-    message += struct.pack("=HHI", 8, 4, socket.if_nametoindex("lo"))
-    # RTM_NEWROUTE; NLM_F_REQUEST | NLM_F_ACK | NLM_F_EXCL | NLM_F_CREATE
-    message = struct.pack("=IHHII", 16 + len(message), 24, 0x605, 1, 0) + message
+def _attribute(kind, *values):
+    """struct rtattr (rtnetlink(7)): one that holds a value, or others."""
+    value = b"".join(values)
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def _make(kind, *parts):
+    """Has the kernel make something of a network of our own, by a message of rtnetlink(7)."""
+    message = b"".join(parts)
+    # NLM_F_REQUEST | NLM_F_ACK | NLM_F_EXCL | NLM_F_CREATE
+    message = struct.pack("=IHHII", 16 + len(message), kind, 0x605, 1, 0) + message
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
         netlink.send(message)
         error = struct.unpack_from("=i", netlink.recv(1 << 16), 16)[0]
     if error:
-        raise OSError(-error, os.strerror(-error), str(network))
+        raise OSError(-error, os.strerror(-error))
+
+
+def add_local_network(network):
+    """ip route add local NETWORK dev lo, in a network of our own: all its addresses are ours."""
+    family = socket.AF_INET6 if network.version == 6 else socket.AF_INET
+    _make(24,  # RTM_NEWROUTE; struct rtmsg, for the table local: RTPROT_STATIC, RT_SCOPE_HOST, RTN_LOCAL
+          struct.pack("=8BI", family, network.prefixlen, 0, 0, 255, 4, 254, 2, 0),
+          _attribute(1, network.network_address.packed),  # RTA_DST
+          _attribute(4, struct.pack("=I", socket.if_nametoindex("lo"))))  # RTA_OIF
+
+
+def add_silent_network(*interfaces):
+    """A network (a pair of veth(4)) where we have these addresses, and nobody any other: whoever else is
+    asked for there (arp(7)) does not answer."""
+    def link(index=0, flags=0):
+        return struct.pack("=BxHiII", 0, 0, index, flags, flags)  # struct ifinfomsg
+
+    def name(text):
+        return _attribute(3, text.encode() + b"\0")  # IFLA_IFNAME
+    # RTM_NEWLINK; IFLA_LINKINFO of IFLA_INFO_KIND and IFLA_INFO_DATA, that of VETH_INFO_PEER
+    peer = _attribute(1, link(), name("silence"))
+    _make(16, link(), name("silent"), _attribute(18, _attribute(1, b"veth"), _attribute(2, peer)))
+    for end in "silent", "silence":
+        _make(19, link(socket.if_nametoindex(end), 1))  # RTM_SETLINK: IFF_UP
+    for interface in interfaces:
+        address = interface.ip.packed
+        family = socket.AF_INET6 if interface.version == 6 else socket.AF_INET
+        _make(20,  # RTM_NEWADDR; struct ifaddrmsg: IFA_F_NODAD
+              struct.pack("=4BI", family, interface.network.prefixlen, 2, 0, socket.if_nametoindex("silent")),
+              _attribute(2, address), _attribute(1, address))  # IFA_LOCAL, IFA_ADDRESS
 
 
 def main():

@@ -2,10 +2,11 @@
 """Floods of datagrams with forged sources: they take nobody's answers away, the replies hurt nobody, and
 the daemon remembers no more than before. Real packets, and the default rate.
 
-One socket here sends as whoever it likes and hears all replies: two networks are local to lo, in a
-network of the test's own. Not its job: how the rate is counted (tests/unit/test-rate.c).
+One socket here sends as whoever it likes and, where two networks are local to lo, hears all replies, in
+a network of the test's own. Not its job: how the rate is counted (tests/unit/test-rate.c).
 """
 
+import contextlib
 import ipaddress
 import itertools
 import os
@@ -31,8 +32,11 @@ STRANGERS = VICTIMS = 64
 # The daemon's clock is coarse: it may be late by so many answers.
 SLACK = RATE // 20
 
-# ip(7), ipv6(7), linux/in.h, linux/in6.h: what Python has no name for.
-IP_PKTINFO, IP_FREEBIND, IPV6_FREEBIND = 8, 15, 78
+# Neighbours that nobody is: fewer than the kernel asks for at once (arp(7) gc_thresh3).
+SILENT = 200
+
+# ip(7), ipv6(7), socket(7), linux/in.h, linux/in6.h: what Python has no name for.
+IP_PKTINFO, IP_TRANSPARENT, IPV6_TRANSPARENT, SO_SNDBUFFORCE = 8, 19, 75, 32
 
 
 class Forger:
@@ -43,11 +47,11 @@ class Forger:
         family = support.family_of(host)
         if family == socket.AF_INET:
             self.control = socket.IPPROTO_IP, IP_PKTINFO
-            self.layout, receive, free = "=4x4s4x", IP_PKTINFO, IP_FREEBIND
+            self.layout, receive, free = "=4x4s4x", IP_PKTINFO, IP_TRANSPARENT
             self.find_destination = struct.Struct("=8x4s").unpack
         else:
             self.control = socket.IPPROTO_IPV6, socket.IPV6_PKTINFO
-            self.layout, receive, free = "=16s4x", socket.IPV6_RECVPKTINFO, IPV6_FREEBIND
+            self.layout, receive, free = "=16s4x", socket.IPV6_RECVPKTINFO, IPV6_TRANSPARENT
             self.find_destination = struct.Struct("=16s4x").unpack
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.settimeout(support.PATIENCE)
@@ -88,14 +92,8 @@ def own_memory(pid):
         return next(int(line.split()[1]) << 10 for line in rollup if line.startswith("Anonymous:"))
 
 
-@unittest.skipIf(os.environ.get("TEST_WRAPPER"), "what valgrind runs is too slow to be flooded")
-@support.needs_own_network
-class Flood(support.SystemTest):
-
-    @classmethod
-    def setUpClass(cls):
-        for network in IPV4, IPV6:
-            support.add_local_network(network)
+class FloodTest(support.SystemTest):
+    """What the tests below share: a daemon, and who floods it."""
 
     def setUp(self):
         super().setUp()
@@ -106,6 +104,16 @@ class Flood(support.SystemTest):
         forger = Forger(host, self.port)
         self.addCleanup(forger.socket.close)
         return forger
+
+
+@unittest.skipIf(os.environ.get("TEST_WRAPPER"), "what valgrind runs is too slow to be flooded")
+@support.needs_own_network
+class Flood(FloodTest):
+
+    @classmethod
+    def setUpClass(cls):
+        for network in IPV4, IPV6:
+            support.add_local_network(network)
 
     def play_round(self, forger, strangers, crowd, good):
         """Datagrams of strangers and of the crowd in turn, and one of a good source in their middle. Strangers
@@ -167,6 +175,45 @@ class Flood(support.SystemTest):
         self.assertEqual(left, 0)
         self.assertGreaterEqual(turns, RATE)
         self.assertLessEqual(turns, RATE * (1 + time.monotonic() - begin) + VICTIMS + SLACK)
+
+
+def answers_that_wait():
+    """How many small ones the send buffer of the daemon's socket has room for, at least: it is as large as it
+    may make it (net/socket.h, socket(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as like_it:
+        for option in socket.SO_SNDBUF, SO_SNDBUFFORCE:
+            with contextlib.suppress(PermissionError):
+                like_it.setsockopt(socket.SOL_SOCKET, option, 4 << 20)
+        return like_it.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 1280
+
+
+@support.needs_own_network
+class SilentNeighbours(FloodTest):
+    """In the name of neighbours that nobody is: their answers wait in the kernel, and in the daemon's send buffer,
+    for seconds, as it asks for them (arp(7)). Others have theirs all the same."""
+
+    @classmethod
+    def setUpClass(cls):
+        try:
+            support.add_silent_network(*map(ipaddress.ip_interface, ("203.0.113.1/24", "3fff::1/64")))
+        except OSError as error:
+            raise unittest.SkipTest(f"this machine gives no veth(4) to a test: {error}")
+
+    def flood(self, host, good):
+        forger = self.forger(host)
+        first = int.from_bytes(socket.inet_pton(forger.socket.family, host), "big") + 1
+        # No more than one source's answers, which all of an IPv6 network is.
+        for number in range(min(answers_that_wait(), RATE - 100)):
+            source = first + number % SILENT
+            forger.send(source.to_bytes(16 if ":" in host else 4, "big"), b"is anybody there?")
+            if number % 10 == 0:
+                self.assertEqual(ask_datagram(good, self.port, b"good"), b"GOOD")
+
+    def test_of_ipv4(self):
+        self.flood("203.0.113.1", "127.0.0.1")
+
+    def test_of_ipv6(self):
+        self.flood("3fff::1", "::1")
 
 
 if __name__ == "__main__":

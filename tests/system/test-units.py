@@ -174,6 +174,13 @@ class Sockets(machine.MachineTest):
             listening = run("ss", "--no-header", "--tcp", "--listening", "--numeric", "sport = :12000").split()
             self.assertEqual(listening[2], "4096", name)
 
+    def test_buffers(self):
+        """For requests that come before the daemon, and answers that can't leave yet; the kernel makes it twice
+        as much (socket(7))."""
+        run("systemctl", "start", "uppercase-udp.socket")
+        memory = run("ss", "--no-header", "--udp", "--all", "--numeric", "--memory", "sport = :12000")
+        self.assertRegex(memory, f"rb{8 << 20},.*tb{8 << 20},")
+
     def test_address_that_comes_later(self):
         for name, kind in ("tcp", "Stream"), ("udp", "Datagram"), ("inetd", "Stream"):
             unit = f"uppercase-{name}.socket"

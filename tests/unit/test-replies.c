@@ -13,18 +13,19 @@
 #include "rig.h"
 
 /* What the socket is like. */
-static int together_error;            /* sendmmsg(2) fails with, 0: sends all */
-static int addressed_error;           /* sendmsg(2) with control messages fails with */
-static int stuck_for;                 /* sends that find no room; -1: all */
-static int room_comes;                /* what poll(2) returns */
-static unsigned polls, left_together; /* what was done to it */
-static size_t left[64];               /* lengths of what was sent one by one */
+static int together_error;                   /* sendmmsg(2) fails with, 0: sends all */
+static int addressed_error;                  /* sendmsg(2) with control messages fails with */
+static int stuck_for;                        /* sends that find no room; -1: all */
+static int room_comes;                       /* what poll(2) returns */
+static unsigned polls, tries, left_together; /* what was done to it */
+static size_t left[64];                      /* lengths of what was sent one by one */
 static unsigned left_count;
 
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
 	(void)fd;
 	(void)flags;
+	tries++;
 	if (together_error || stuck_for) {
 		errno = together_error ? together_error : EAGAIN;
 		return -1;
@@ -39,6 +40,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	(void)fd;
 	(void)flags;
+	tries++;
 	if (stuck_for) {
 		stuck_for -= stuck_for > 0;
 		errno = EAGAIN;
@@ -62,16 +64,20 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
 	return room_comes;
 }
 
+static struct loop loop; /* for its time alone */
 static struct status status;
 static struct replies *replies;
+static struct reply_socket network = {.fd = -1, .family = AF_INET};
 
 static void begin(void)
 {
 	together_error = addressed_error = stuck_for = 0;
 	room_comes = 0;
-	polls = left_together = left_count = 0;
+	polls = tries = left_together = left_count = 0;
+	loop.now = 1;
+	network.stuck_until = 0;
 	memset((void *)&status, 0, sizeof(status));
-	ck_assert_int_eq(replies_new(65536, &status, &replies), 0);
+	ck_assert_int_eq(replies_new(&loop, 65536, &status, &replies), 0);
 }
 
 static struct address peers[8];
@@ -90,7 +96,7 @@ static void add(unsigned peer, size_t length)
 
 	*CMSG_FIRSTHDR(&request) = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int))};
 	peers[peer] = rig_address("127.0.0.1", 2000 + peer);
-	memset(replies_begin(replies, -1, AF_INET, length), 'x', length);
+	memset(replies_begin(replies, &network, length), 'x', length);
 	replies_end(replies, &request, length);
 }
 
@@ -101,28 +107,61 @@ START_TEST(a_stuck_socket_is_waited_for_once)
 	stuck_for = -1;
 	for (unsigned i = 0; i < 60; i++)
 		add(i % 8, 100);
-	replies_send(replies, -1, AF_INET);
+	replies_send(replies, &network);
 	ck_assert_uint_eq(polls, 1);
 	ck_assert_uint_eq(status.refused[REFUSAL_SEND_FAILED], 60);
 	ck_assert_uint_eq(status.datagrams_answered, 0);
 
-	/* The next time it is again. */
+	/* Nor once for each batch, even if something leaves now and then; each costs one call. */
+	for (unsigned i = 0; i < 5; i++) {
+		loop.now += 150000;
+		stuck_for = i % 2 ? -1 : 0;
+		for (unsigned peer = 0; peer < 8; peer++)
+			add(peer, 100);
+		tries = 0;
+		replies_send(replies, &network);
+		ck_assert_uint_eq(tries, 1);
+	}
+	ck_assert_uint_eq(polls, 1);
+	ck_assert_uint_eq(status.refused[REFUSAL_SEND_FAILED], 60 + 2 * 8);
+	ck_assert_uint_eq(status.datagrams_answered, 3 * 8);
+
+	/* It is after a second. */
+	loop.now += 250000;
 	add(0, 100);
 	stuck_for = 1;
 	room_comes = 1;
-	replies_send(replies, -1, AF_INET);
+	replies_send(replies, &network);
 	ck_assert_uint_eq(polls, 2);
-	ck_assert_uint_eq(status.datagrams_answered, 1);
+	ck_assert_uint_eq(status.datagrams_answered, 3 * 8 + 1);
+	replies_free(replies);
+}
+END_TEST
+
+/* Replies that were joined are as many when they are dropped. */
+START_TEST(drops_what_was_joined)
+{
+	begin();
+	stuck_for = -1;
+	network.stuck_until = loop.now + 1;
+	for (unsigned i = 0; i < 10; i++)
+		add(i / 5, 100);
+	replies_send(replies, &network);
+	ck_assert_uint_eq(tries, 1);
+	ck_assert_uint_eq(status.refused[REFUSAL_SEND_FAILED], 10);
+	ck_assert_uint_eq(status.datagrams_refused, 10);
 	replies_free(replies);
 }
 END_TEST
 
 START_TEST(nobody_waits_for_a_unix_peer)
 {
+	struct reply_socket local = {.fd = -1, .family = AF_UNIX};
+
 	begin();
 	stuck_for = -1;
 	add(0, 100);
-	replies_send(replies, -1, AF_UNIX);
+	replies_send(replies, &local);
 	ck_assert_uint_eq(polls, 0);
 	ck_assert_uint_eq(status.refused[REFUSAL_SEND_FAILED], 1);
 	replies_free(replies);
@@ -138,7 +177,7 @@ START_TEST(segments_leave_alone)
 		add(0, 100);
 	add(0, 40);
 	add(1, 7);
-	replies_send(replies, -1, AF_INET);
+	replies_send(replies, &network);
 	ck_assert_uint_eq(left_count, 5);
 	for (int i = 0; i < 3; i++)
 		ck_assert_uint_eq(left[i], 100);
@@ -158,7 +197,7 @@ START_TEST(leaves_from_elsewhere)
 	begin();
 	together_error = addressed_error = errors[_i];
 	add(0, 100);
-	replies_send(replies, -1, AF_INET);
+	replies_send(replies, &network);
 	ck_assert_uint_eq(left_count, 1);
 	ck_assert_uint_eq(status.datagrams_answered, 1);
 	replies_free(replies);
@@ -175,7 +214,7 @@ START_TEST(joins_neighbours)
 	add(0, 100);
 	add(1, 100);
 	add(1, 101);
-	replies_send(replies, -1, AF_INET);
+	replies_send(replies, &network);
 	ck_assert_uint_eq(left_together, 4);
 	ck_assert_uint_eq(status.datagrams_answered, 8);
 	ck_assert_uint_eq(status.bytes_out, 800);
@@ -187,6 +226,7 @@ int main(void)
 {
 	const struct unit_row rows[] = {
 		UNIT_ONCE("replies_send", a_stuck_socket_is_waited_for_once),
+		UNIT_ONCE("replies_send", drops_what_was_joined),
 		UNIT_ONCE("replies_send", nobody_waits_for_a_unix_peer),
 		UNIT_ONCE("replies_send", segments_leave_alone),
 		UNIT_LOOP("replies_send", leaves_from_elsewhere, 0, 2),

@@ -194,6 +194,15 @@ START_TEST(opens_streams)
 }
 END_TEST
 
+static int send_buffer_of(int fd)
+{
+	int size = 0;
+	socklen_t length = sizeof(size);
+
+	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length), 0);
+	return size;
+}
+
 START_TEST(opens_datagram_sockets)
 {
 	struct address address = address_with_port("127.0.0.1:1", 0);
@@ -211,6 +220,8 @@ START_TEST(opens_datagram_sockets)
 	ck_assert_int_eq(send(client, "abc", 3, 0), 3);
 	wait_for(fd, POLLIN);
 	ck_assert_int_eq(recv(fd, bytes, sizeof(bytes), 0), 3);
+	/* How large it may be, the machine says. */
+	ck_assert_int_gt(send_buffer_of(fd), send_buffer_of(client));
 }
 END_TEST
 
