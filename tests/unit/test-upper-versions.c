@@ -179,8 +179,10 @@ static const char *const fillers[] = {
 
 static void add_filler(const char *filler, size_t least)
 {
+	size_t n = strlen(filler);
+
 	for (size_t until = length + least; length < until;)
-		add_bytes(filler, strlen(filler));
+		add_bytes(filler, n);
 }
 
 /* What is given, behind each filler. */
@@ -194,6 +196,17 @@ static void add_amid_fillers(const void *bytes, size_t n, size_t least)
 	add_filler("b", 400);
 }
 
+static bool is_cased(uint32_t c)
+{
+	unsigned char out[UPPER_ROOM(4)];
+	const unsigned char *in = text;
+
+	length = 0;
+	add_character(c);
+	return upper_map_characters(&in, text + length, text + length, out) != length ||
+	       memcmp(out, text, length) != 0;
+}
+
 /* Every character that changes, and its neighbours, amid texts that some loop is at home in. */
 START_TEST(test_every_stranger)
 {
@@ -205,8 +218,9 @@ START_TEST(test_every_stranger)
 			c = 0xa600;
 		if (c == 0xac00)
 			c = 0xfb00;
-		if (c > 0x10000)
-			c += 30;
+		if (c > 0x10000 && c % 31 > 0 && !is_cased(c - 1) && !is_cased(c) &&
+		    !is_cased(c + 1))
+			continue;
 		length = 0;
 		add_character(c);
 		n = length;
@@ -217,7 +231,24 @@ START_TEST(test_every_stranger)
 }
 END_TEST
 
-/* Every short malformed sequence of these bytes, at every place of a block. */
+/* These bytes at every place of a block, seen from where the text begins and from where they were
+ * last: each distance is longer by one, and the sums of 1, 2, 3... meet every place as well. */
+static void check_at_every_place(int version, const unsigned char *bytes, size_t n, uint32_t turn)
+{
+	length = 0;
+	for (size_t place = 0; place < 64; place++) {
+		const char *filler = fillers[(turn + place) % FILLERS];
+		size_t distance = 96 + place, rest = distance % strlen(filler);
+
+		add_bytes("bbb", rest); /* which no whole filler fills */
+		add_filler(filler, distance - rest);
+		add_bytes(bytes, n);
+	}
+	add_filler("b", 400);
+	check(version);
+}
+
+/* Every sequence of three of these bytes, which is malformed or not, at every place of a block. */
 START_TEST(test_malformed)
 {
 	static const unsigned char bytes[] = {
@@ -233,10 +264,9 @@ START_TEST(test_malformed)
 			bytes[i / count / count],
 		};
 
-		add_amid_fillers(malformed, sizeof(malformed), 128 + i % 64);
-		check(_i);
+		check_at_every_place(_i, malformed, sizeof(malformed), i);
 		length = 0;
-		/* Primes, so that all meet. */
+		/* Close to the beginning and the end. Primes, so that all meet. */
 		add_filler(fillers[i % 197 % FILLERS], i % 199);
 		add_bytes(malformed, sizeof(malformed));
 		if (i % 5) /* not always at the end */
@@ -245,6 +275,28 @@ START_TEST(test_malformed)
 		if (i % 8 == 0)
 			check_in_pieces(_i, 1 + i % 61);
 	}
+}
+END_TEST
+
+/* Overlong forms of shorter ones, what is beyond the last code point, and other sequences of four
+ * bytes, cut short or whole. */
+START_TEST(test_four_bytes)
+{
+	static const unsigned char leads[] = {0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xf7};
+	static const unsigned char seconds[] = {'a', 0x80, 0x81, 0x8f, 0x90, 0x9e, 0x9f, 0xbf};
+	static const unsigned char thirds[] = {'z', 0x80, 0x90, 0x91, 0xa4, 0xbf, 0xc3};
+	static const unsigned char fourths[] = {'i', 0x80, 0xa1, 0xa8, 0xbf, 0xd1};
+	uint32_t turn = 0;
+
+	for (size_t i = 0; i < sizeof(leads); i++)
+		for (size_t j = 0; j < sizeof(seconds); j++)
+			for (size_t k = 0; k < sizeof(thirds); k++)
+				for (size_t l = 0; l < sizeof(fourths); l++) {
+					const unsigned char bytes[4] = {leads[i], seconds[j],
+									thirds[k], fourths[l]};
+
+					check_at_every_place(_i, bytes, sizeof(bytes), turn++);
+				}
 }
 END_TEST
 
@@ -408,6 +460,7 @@ int main(void)
 		UNIT_LOOP("every character", test_short_texts, 0, supported_count),
 		UNIT_LOOP("every character", test_every_stranger, 0, supported_count),
 		UNIT_LOOP("malformed", test_malformed, 0, supported_count),
+		UNIT_LOOP("malformed", test_four_bytes, 0, supported_count),
 		UNIT_LOOP("malformed", test_lead_without_trail, 0, supported_count),
 		UNIT_LOOP("random", test_random_text, 0, supported_count),
 		UNIT_LOOP("random", test_long_text, 0, supported_count),
