@@ -347,17 +347,64 @@ static void add_random_characters(size_t wanted)
 }
 
 /* Two scripts at a time; then bytes of it changed. */
+static void check_and_mutate(int version)
+{
+	check(version);
+	check_in_pieces(version, 1 + random_below(300));
+	for (int n = 0; n < 5; n++)
+		text[random_below((uint32_t)length)] = (unsigned char)random_below(256);
+	check(version);
+	check_in_pieces(version, 1 + random_below(300));
+}
+
 START_TEST(test_random_text)
 {
 	for (int i = 0; i < 1000; i++) {
 		length = 0;
 		add_random_characters(1 + random_below(3000));
-		check(_i);
-		check_in_pieces(_i, 1 + random_below(300));
-		for (int n = 0; n < 5; n++)
-			text[random_below((uint32_t)length)] = (unsigned char)random_below(256);
-		check(_i);
-		check_in_pieces(_i, 1 + random_below(300));
+		check_and_mutate(_i);
+	}
+}
+END_TEST
+
+/* What people write, by the page: one language, and now and then a sentence of another. */
+START_TEST(test_sentences)
+{
+	static const char *const sentences[] = {
+		"The kettle sang, and nobody in the house had the heart to take it off.\n",
+		"Größere Füße heißen nicht, daß man schneller über die Straße läuft.\n",
+		"L’été dernier, où l’œuvre fut achevée, le garçon rêvait déjà d’être maître.\n",
+		"El pingüino pidió más piñas; ¿quién se las negó mañana?\n",
+		"Zażółć gęślą jaźń, powiedział wuj, i wyszedł bez kapelusza w śnieg.\n",
+		"Příliš tichý kůň šel úzkou ulicí až k řece, kde čekal žíznivý pes.\n",
+		"Işıklar söndü; çocuğun gölgesi İzmir’in dağlarına doğru ağır ağır yürüdü.\n",
+		"Người bạn ấy đã đi từ sáng sớm, trước khi trời mưa xuống ruộng.\n",
+		"Ο γέρος ψαράς ταΐζει τους γλάρους και γυρίζει αργά από τη θάλασσα του.\n",
+		"Съешь же ещё этих мягких булок, сказала бабушка, да и чаю выпей.\n",
+		"Їжак з’їв ґрунтову гусінь і щасливо ліг під ялиною.\n",
+		"Љубав је ђаку тешка као џак, а њему ћутање чини добро.\n",
+		"Қазір ауылда әжем өзі пісірген нанды ұсынып, үйге шақырады.\n",
+		"Ծերունին նստեց ծառի տակ և սպասեց իր ընկերոջը։\n",
+		"მოხუცი ხის ქვეშ იჯდა და მეგობარს ელოდა.\n",
+		"雨が上がったので、子どもたちは外へ走り出した（ａｂｃ）。\n",
+		"老人坐在树下，等他的朋友从城里回来。→ 明天\n",
+		"비가 그치자 아이들이 밖으로 뛰어나갔다.\n",
+		"बारिश रुकते ही बच्चे बाहर दौड़ पड़े।\n",
+		"كان الشيخ ينتظر صديقه تحت الشجرة.\n",
+		"The ﬁrst oﬃce: ŉ, ǰ, ᾳ, 😀 and 𐐨𐐩 are seldom met.\n",
+	};
+	uint32_t count = sizeof(sentences) / sizeof(*sentences);
+
+	for (uint32_t i = 0; i < 40 * count; i++) {
+		size_t wanted = 1024 + random_below(7 * 1024);
+
+		length = 0;
+		while (length < wanted) {
+			uint32_t which = random_below(12) ? i % count : random_below(count);
+
+			add_bytes(sentences[which], strlen(sentences[which]));
+		}
+		check_and_mutate(_i);
 	}
 }
 END_TEST
@@ -463,6 +510,7 @@ int main(void)
 		UNIT_LOOP("malformed", test_four_bytes, 0, supported_count),
 		UNIT_LOOP("malformed", test_lead_without_trail, 0, supported_count),
 		UNIT_LOOP("random", test_random_text, 0, supported_count),
+		UNIT_LOOP("random", test_sentences, 0, supported_count),
 		UNIT_LOOP("random", test_long_text, 0, supported_count),
 		UNIT_LOOP("random", test_random_bytes, 0, supported_count),
 		UNIT_LOOP_UNLESS(same, "upper_feed()", test_choice, 0, 2),
