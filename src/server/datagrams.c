@@ -259,9 +259,9 @@ int datagrams_serve(struct datagrams *d, const struct endpoint *endpoint)
 		.source = {socket_ready},
 		.datagrams = d,
 		.next = d->sockets,
-		.out = {.fd = endpoint->fd, .family = endpoint->family},
 		.own_port = -1,
 	};
+	reply_socket_init(&socket->out, endpoint->fd, endpoint->family);
 	d->sockets = socket;
 	r = socket_get_name(endpoint->fd, &own);
 	if (r < 0)

@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -42,13 +41,27 @@ struct replies {
 	char *arena; /* owned */
 	size_t arena_size, arena_used;
 	unsigned count;
-	bool may_join; /* the socket's family knows segments */
+	bool may_join; /* the socket's kernel knows segments */
 	struct mmsghdr messages[MESSAGES];
 	struct iovec parts[MESSAGES];
 	unsigned segments[MESSAGES];     /* replies that a message is made of */
 	size_t segment_length[MESSAGES]; /* of all but the last, which may be shorter */
 	_Alignas(struct cmsghdr) char controls[MESSAGES][CONTROL_MAX];
 };
+
+void reply_socket_init(struct reply_socket *socket, int fd, int family)
+{
+	int size;
+	socklen_t length = sizeof(size);
+
+	*socket = (struct reply_socket){
+		.fd = fd,
+		.family = family,
+		/* Linux before 4.18 passes over a control message that it doesn't know: what is
+		 * joined would arrive as one. Other families than IP's have no such option. */
+		.may_join = getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, &length) == 0,
+	};
+}
 
 int replies_new(const struct loop *loop, size_t largest, struct status *status,
 		struct replies **ret_replies)
@@ -80,7 +93,7 @@ char *replies_begin(struct replies *replies, struct reply_socket *socket, size_t
 {
 	if (replies->count == MESSAGES || replies->arena_size - replies->arena_used < room)
 		replies_send(replies, socket);
-	replies->may_join = socket->family == AF_INET || socket->family == AF_INET6;
+	replies->may_join = socket->may_join;
 	return replies->arena + replies->arena_used;
 }
 

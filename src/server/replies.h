@@ -10,6 +10,7 @@
  * Not its job: who is answered (datagrams.c).
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -23,8 +24,12 @@ struct replies;
 struct reply_socket {
 	int fd;
 	int family;
+	bool may_join;        /* the kernel cuts messages into segments */
 	uint64_t stuck_until; /* the loop's time: till then nobody waits for room in its buffer */
 };
+
+/* Finds out what is to be known of a datagram socket, which stays its owner's. */
+void reply_socket_init(struct reply_socket *socket, int fd, int family);
 
 /* Makes a store for replies of up to largest bytes. loop and status must outlive it; the latter
  * counts what is sent and what can't be. Returns 0 or -ENOMEM; replies_free() releases it. */

@@ -3,6 +3,7 @@
 /* world-streams: welcoming sockets, and peers that connect, send, read, end, reset. */
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -287,7 +288,8 @@ int __wrap_getpeername(int fd, struct sockaddr *name, socklen_t *length)
 	return 0;
 }
 
-/* What is restored is looked at. */
+/* What is restored is looked at; of a datagram socket it is asked whether the kernel cuts what is
+ * joined. */
 int __real_getsockopt(int fd, int level, int option, void *value, socklen_t *length);
 int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *length);
 int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *length)
@@ -296,7 +298,13 @@ int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len
 
 	if (!world_is_fake(fd))
 		return __real_getsockopt(fd, level, option, value, length);
-	REQUIRE(level == SOL_SOCKET && *length == sizeof(number), "level %d", level);
+	REQUIRE(*length == sizeof(number), "length %u", *length);
+	if (level == IPPROTO_UDP) {
+		REQUIRE(option == UDP_SEGMENT, "option %d", option);
+		errno = EOPNOTSUPP;
+		return world_look(fd, WORLD_DATAGRAM)->family == AF_UNIX ? -1 : 0;
+	}
+	REQUIRE(level == SOL_SOCKET, "level %d", level);
 	if (option == SO_TYPE)
 		number = SOCK_STREAM;
 	else if (option == SO_DOMAIN)

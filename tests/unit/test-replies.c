@@ -64,10 +64,23 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
 	return room_comes;
 }
 
+static bool knows_segments;
+
+int getsockopt(int fd, int level, int option, void *value, socklen_t *length)
+{
+	(void)fd;
+	ck_assert_int_eq(level, IPPROTO_UDP);
+	ck_assert_int_eq(option, UDP_SEGMENT);
+	ck_assert_uint_eq(*length, sizeof(int));
+	memset(value, 0, sizeof(int));
+	errno = ENOPROTOOPT;
+	return knows_segments ? 0 : -1;
+}
+
 static struct loop loop; /* for its time alone */
 static struct status status;
 static struct replies *replies;
-static struct reply_socket network = {.fd = -1, .family = AF_INET};
+static struct reply_socket network;
 
 static void begin(void)
 {
@@ -75,7 +88,8 @@ static void begin(void)
 	room_comes = 0;
 	polls = tries = left_together = left_count = 0;
 	loop.now = 1;
-	network.stuck_until = 0;
+	knows_segments = true;
+	reply_socket_init(&network, -1, AF_INET);
 	memset((void *)&status, 0, sizeof(status));
 	ck_assert_int_eq(replies_new(&loop, 65536, &status, &replies), 0);
 }
@@ -222,6 +236,21 @@ START_TEST(joins_neighbours)
 }
 END_TEST
 
+/* A kernel that doesn't know segments would send them as one. */
+START_TEST(joins_only_what_is_cut_again)
+{
+	begin();
+	knows_segments = false;
+	reply_socket_init(&network, -1, AF_INET);
+	for (int i = 0; i < 4; i++)
+		add(0, 100);
+	replies_send(replies, &network);
+	ck_assert_uint_eq(left_together, 4);
+	ck_assert_uint_eq(status.datagrams_answered, 4);
+	replies_free(replies);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_row rows[] = {
@@ -231,6 +260,7 @@ int main(void)
 		UNIT_ONCE("replies_send", segments_leave_alone),
 		UNIT_LOOP("replies_send", leaves_from_elsewhere, 0, 2),
 		UNIT_ONCE("replies_end", joins_neighbours),
+		UNIT_ONCE("replies_end", joins_only_what_is_cut_again),
 		{0},
 	};
 
