@@ -510,6 +510,42 @@ START_TEST(answers_large_unix)
 }
 END_TEST
 
+/* As many long answers as fit the send buffer of a socket that is opened here, some of them at
+ * most, of somebody who does not read them: that is more than two, and silences nobody. */
+START_TEST(unread_replies_hold_up_nobody)
+{
+	struct rig rig;
+	struct address server = unix_name("server"), lazy_name = unix_name("lazy");
+	struct address name = unix_name("client");
+	int lazy = open_unix(&lazy_name), client = open_unix(&name), size = 0;
+	int fd = socket_open(&server, SOCK_DGRAM);
+	socklen_t option_length = sizeof(size);
+	size_t length = 180000;
+	char *bytes = malloc(length);
+	uint64_t unread;
+
+	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &option_length), 0);
+	unread = (uint64_t)size / (length + (16 << 10));
+	ck_assert_uint_ge(unread, 2);
+	if (unread > 8)
+		unread = 8;
+	rig_open(&rig, &service);
+	rig_serve_fd(&rig, fd, AF_UNIX, ENDPOINT_DATAGRAM);
+	memset(bytes, 'a', length);
+	for (uint64_t i = 0; i < unread; i++) {
+		ask(lazy, &server, bytes, length);
+		RIG_UNTIL(&rig, rig.status.datagrams_answered == i + 1);
+	}
+	ask(client, &server, "hello", 5);
+	expect(&rig, client, "HELLO");
+	ck_assert_uint_eq(rig.status.datagrams_refused, 0);
+	free(bytes);
+	close(lazy);
+	close(client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* The reply would be longer than a send buffer (unix(7)): that is its length's fault. */
 START_TEST(counts_unix_replies_too_large)
 {
@@ -831,6 +867,7 @@ int main(void)
 		UNIT_ONCE("AF_UNIX", takes_no_descriptors),
 		UNIT_ONCE("AF_UNIX", answers_large_unix),
 		UNIT_ONCE("AF_UNIX", counts_unix_replies_too_large),
+		UNIT_ONCE("failures", unread_replies_hold_up_nobody),
 		UNIT_ONCE("failures", failing_replies_hold_up_nobody),
 		UNIT_ONCE("failures", icmp_errors_concern_nobody),
 		UNIT_ONCE("failures", survives_a_refused_connection),
