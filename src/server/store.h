@@ -20,7 +20,9 @@
  * The latter stay in the store from one process to the next. They are shut down when they are
  * closed, so that the peer sees the end though the store still has a copy. It is asked to drop
  * that, and would by itself, as it hangs up (FDPOLL= of sd_notify(3)), but not while more messages
- * come. Not its job: what a connection is, when it is stored, and what is in a state.
+ * come. One that is to end by a reset is not shut down: it has to drop that.
+ *
+ * Not its job: what a connection is, when it is stored, and what is in a state.
  */
 
 #include "activation/endpoints.h"
