@@ -425,12 +425,13 @@ START_TEST(refuses_descriptors)
 	else
 		ck_assert_int_eq(endpoints_find(&own, addresses, 2, error), 0);
 	for (unsigned i = 0; i < 2; i++) {
-		_cleanup_close_ int passed = _i == 1 ? stage.passed[i] : -1;
 		_cleanup_close_ int fd = socket(AF_UNIX, addresses[i].type | SOCK_CLOEXEC, 0);
 		const struct address *to = &addresses[i].address;
 
 		ck_assert_int_eq(connect(fd, &to->any, to->length), 0);
 		ck_assert_int_eq(pass_descriptors(fd, NULL, 1), -EPERM);
+		if (_i == 1)
+			close(stage.passed[i]);
 	}
 	endpoints_close(&own);
 }
