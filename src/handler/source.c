@@ -126,32 +126,60 @@ static bool move_window(struct source *source)
 	return source->window;
 }
 
-/* The descriptor goes back to the beginning of the piece. */
-static void give_back(struct source *source)
-{
-	(void)lseek(source->fd, -(off_t)SOURCE_PIECE, SEEK_CUR);
-	stop_mapping(source);
-}
-
-/* To move the descriptor comes first, as with read(): what is behind it then is ours alone, and
- * nobody who shares it gets the same bytes. Returns 0 where the piece is to be read. */
+/* To move the descriptor comes first, as with read(): what it passes is ours alone, and nobody who
+ * shares it gets the same bytes. Returns 0 where the piece is to be read. */
 static ssize_t take_mapped(struct source *source, const char **ret_piece)
 {
+	const off_t length = (off_t)SOURCE_PIECE;
 	off_t end = -1;
 
-	if (source->size - source->end >= (off_t)SOURCE_PIECE)
-		end = lseek(source->fd, (off_t)SOURCE_PIECE, SEEK_CUR);
-	if (end < 0) {
-		stop_mapping(source);
-		return 0;
+	if (source->size - source->end >= length)
+		end = lseek(source->fd, length, SEEK_CUR);
+	if (end >= 0) {
+		source->end = end;
+		if (end <= source->size && move_window(source)) {
+			*ret_piece = source->window + (end - length - source->window_begin);
+			return (ssize_t)length;
+		}
+		source->is_claimed = true;
 	}
-	source->end = end;
-	if (end > source->size || !move_window(source)) {
-		give_back(source);
-		return 0;
+	stop_mapping(source);
+	return 0;
+}
+
+/* All of the piece, or what the file has of it. Returns a length in bytes, or a negative errno. */
+static ssize_t read_claimed(const struct source *source)
+{
+	off_t begin = source->end - (off_t)SOURCE_PIECE;
+	size_t length = 0;
+
+	while (length < SOURCE_PIECE) {
+		ssize_t n = pread(source->fd, source->buffer + length, SOURCE_PIECE - length,
+				  begin + (off_t)length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && length == 0)
+			return negative_errno();
+		if (n <= 0)
+			break;
+		length += (size_t)n;
 	}
-	*ret_piece = source->window + (end - (off_t)SOURCE_PIECE - source->window_begin);
-	return (ssize_t)SOURCE_PIECE;
+	return (ssize_t)length;
+}
+
+/* A piece that the descriptor has passed: who shares it may be further on by now. It goes back by
+ * what the file lacks. */
+static ssize_t take_claimed(struct source *source, const char **ret_piece)
+{
+	ssize_t n = read_claimed(source);
+	off_t lacking = (off_t)SOURCE_PIECE - (n > 0 ? n : 0);
+
+	if (lacking > 0)
+		(void)lseek(source->fd, -lacking, SEEK_CUR);
+	source->is_claimed = false;
+	*ret_piece = source->buffer;
+	return n;
 }
 
 static ssize_t take_read(struct source *source, const char **ret_piece)
@@ -177,7 +205,9 @@ ssize_t source_take(struct source *source, const char **ret_piece)
 	ssize_t n = mapping == source ? take_mapped(source, ret_piece) : 0;
 
 	source->is_mapped = n > 0;
-	return n > 0 ? n : take_read(source, ret_piece);
+	if (n > 0)
+		return n;
+	return source->is_claimed ? take_claimed(source, ret_piece) : take_read(source, ret_piece);
 }
 
 /* The last page of a file that was truncated goes on with zeros, without SIGBUS: only the size
@@ -193,6 +223,7 @@ bool source_confirm(struct source *source)
 			source->size = status.st_size;
 		return true;
 	}
-	give_back(source);
+	stop_mapping(source);
+	source->is_claimed = true;
 	return false;
 }

@@ -10,9 +10,11 @@
  *       └──(the rest, or the file changed, or can't be mapped)───┘
  *
  * Where the bytes come from makes no difference to anybody: the descriptor's offset stands behind
- * each piece when it is handed out, even for those who share it; a file that grows or shrinks
- * meanwhile gives what it would give to read(). But the bytes of a mapped piece change when
- * somebody writes to the file, while they are looked at.
+ * each piece when it is handed out, and those who share it get each byte once between them; a file
+ * that grows or shrinks meanwhile gives what it would give to read(). But the bytes of a mapped
+ * piece change when somebody writes to the file, while they are looked at. One such change is seen
+ * by nobody: where a file is cut off in the midst of a page, and is long again before
+ * source_confirm() asks, the rest of that page may have been zeros for a while.
  *
  * At most one source in a process maps; others read. Not its job: what becomes of the bytes.
  */
@@ -32,8 +34,9 @@ struct source {
 	bool is_mapped; /* the piece that was handed out */
 
 	/* While it maps: */
-	off_t end;  /* of that piece, where the descriptor stands */
-	off_t size; /* of the file, as last seen */
+	off_t end;       /* of that piece; the descriptor was moved there */
+	bool is_claimed; /* that piece is still to be read, at its own place */
+	off_t size;      /* of the file, as last seen */
 	char *window;
 	off_t window_begin;
 	volatile sig_atomic_t is_lost; /* the window is no longer the file's */
@@ -52,7 +55,7 @@ static inline struct source source_of(int fd, char *buffer, bool may_map)
 ssize_t source_take(struct source *source, const char **ret_piece);
 
 /* To be asked before anything is done with what was made of a piece. False: those bytes were not
- * the file's, and the next piece begins where they did. */
+ * the file's, and the next piece is what there is of it, from where they began. */
 bool source_confirm(struct source *source);
 
 /* Undoes what mapping took. The descriptor stays open. */

@@ -385,7 +385,8 @@ START_TEST(answers_what_is_left)
 	shorter_size = sizes[_i];
 	ck_assert_int_eq(filter_run(in, out, &options, &failure), 0);
 	check_large(in, out, (size_t)sizes[_i]);
-	ck_assert_int_eq(read_count, 3);
+	/* The first piece and the end; what is left is read at its place, with pread(). */
+	ck_assert_int_eq(read_count, 2);
 }
 END_TEST
 

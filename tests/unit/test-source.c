@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,12 +24,23 @@
 /* So much that it is mapped, and that windows follow each other. */
 #define MUCH (20 * PIECE + 12345)
 
-/* What the next calls fail with, and how many there were. */
+/* What the next calls fail with, how many there were, and what happens meanwhile. */
 static int mmap_failure, read_failure;
+static void (*before_mmap_fails)(void);
 static int fstat_count, mmap_count;
 static bool hides_holes;
 
-/* These three are in the place of libc's. */
+/* These four are in the place of libc's. */
+ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
+{
+	if (read_failure > 0) {
+		errno = read_failure;
+		return -1;
+	}
+	/* Less than there is, as a file system may. */
+	return preadv(fd, &(struct iovec){buffer, size < 100000 ? size : 100000}, 1, offset);
+}
+
 ssize_t read(int fd, void *buffer, size_t size)
 {
 	if (read_failure > 0) {
@@ -52,6 +64,8 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
 {
 	mmap_count += fd >= 0;
 	if (fd >= 0 && mmap_failure > 0) {
+		if (before_mmap_fails)
+			before_mmap_fails();
 		errno = mmap_failure;
 		return MAP_FAILED;
 	}
@@ -85,6 +99,7 @@ static void extend(int fd, off_t from, off_t until)
 static void forget(void)
 {
 	mmap_failure = read_failure = 0;
+	before_mmap_fails = NULL;
 	fstat_count = mmap_count = 0;
 	hides_holes = false;
 }
@@ -126,6 +141,22 @@ static ssize_t take(struct source *source)
 	ck_assert_int_eq(offset_of(source->fd), begin + n);
 	ck_assert_uint_eq(count_wrong(piece, n, begin), 0);
 	ck_assert(source_confirm(source));
+	return n;
+}
+
+/* Takes once more the piece at begin, which was not the file's, and returns its length. The
+ * descriptor had passed it. */
+static ssize_t take_again(struct source *source, off_t begin)
+{
+	off_t end = offset_of(source->fd);
+	const char *piece;
+	ssize_t n = source_take(source, &piece);
+
+	ck_assert_int_ge(n, 0);
+	ck_assert_int_eq(offset_of(source->fd), end - PIECE + n);
+	ck_assert_uint_eq(count_wrong(piece, n, begin), 0);
+	ck_assert(source_confirm(source));
+	ck_assert(!source->is_mapped);
 	return n;
 }
 
@@ -305,10 +336,7 @@ START_TEST(gives_what_is_left_of_a_truncated_file)
 	ck_assert_int_eq(ftruncate(fd, left[_i]), 0);
 	ck_assert_uint_gt(count_wrong(piece, PIECE, PIECE), 0);
 	ck_assert(!source_confirm(source));
-	ck_assert_int_eq(offset_of(fd), PIECE);
-	ck_assert_int_eq(source_take(source, &piece), left[_i] > PIECE ? left[_i] - PIECE : 0);
-	ck_assert_uint_eq(count_wrong(piece, left[_i] > PIECE ? left[_i] - PIECE : 0, PIECE), 0);
-	ck_assert(source_confirm(source));
+	ck_assert_int_eq(take_again(source, PIECE), left[_i] > PIECE ? left[_i] - PIECE : 0);
 	/* What comes then is read. */
 	extend(fd, left[_i], MUCH);
 	ck_assert_int_eq(take_all(source, MUCH), 0);
@@ -336,6 +364,7 @@ START_TEST(sees_that_a_file_is_truncated_later)
 	ck_assert_int_eq(source_take(source, &piece), PIECE);
 	ck_assert_uint_gt(count_wrong(piece, PIECE, 2 * PIECE), 0);
 	ck_assert(!source_confirm(source));
+	ck_assert_int_eq(take_again(source, 2 * PIECE), 10);
 	ck_assert_int_eq(take_all(source, 2 * PIECE + 10), 0);
 	source_reset(source);
 }
@@ -352,6 +381,7 @@ START_TEST(notices_a_file_that_was_truncated_and_is_long_again)
 	ck_assert_uint_gt(count_wrong(piece, PIECE, PIECE), 0);
 	extend(fd, PIECE, MUCH);
 	ck_assert(!source_confirm(source));
+	ck_assert_int_eq(take_again(source, PIECE), PIECE);
 	ck_assert_int_eq(take_all(source, MUCH), 0);
 	source_reset(source);
 }
@@ -368,6 +398,8 @@ START_TEST(says_what_read_says_of_a_page_that_is_bad)
 	ck_assert_uint_gt(count_wrong(piece, PIECE, PIECE), 0);
 	ck_assert(!source_confirm(source));
 	read_failure = EIO;
+	ck_assert_int_eq(source_take(source, &piece), -EIO);
+	ck_assert_int_eq(offset_of(fd), PIECE);
 	ck_assert_int_eq(source_take(source, &piece), -EIO);
 	read_failure = 0;
 	source_reset(source);
@@ -444,6 +476,55 @@ START_TEST(shares_a_descriptor)
 }
 END_TEST
 
+/* Who shares the descriptor, and where what he read began. */
+static int sharer;
+static off_t shared_from;
+
+static void read_meanwhile(void)
+{
+	static char other_buffer[SOURCE_PIECE];
+	struct source other = source_of(sharer, other_buffer, false);
+
+	shared_from = offset_of(sharer);
+	ck_assert_int_eq(take(&other), PIECE);
+}
+
+/* Somebody else reads on between the descriptor's way past a piece and the news that it can't be
+ * mapped (0), or was not the file's (1): the piece is still where it was. */
+START_TEST(keeps_its_place_on_a_shared_descriptor)
+{
+	_cleanup_close_ int fd = make_file(MUCH), same = dup(fd);
+	const char *piece;
+	struct source *source = begin_mapping(fd, 0, &piece);
+	/* Where the first window has ended; where it begins. */
+	off_t begin = _i == 0 ? 5 * PIECE : PIECE;
+
+	sharer = same;
+	if (_i == 0) {
+		ck_assert(source_confirm(source));
+		while (offset_of(fd) < begin)
+			(void)take(source);
+		mmap_failure = ENOMEM;
+		before_mmap_fails = read_meanwhile;
+		ck_assert_int_eq(source_take(source, &piece), PIECE);
+		ck_assert_uint_eq(count_wrong(piece, PIECE, begin), 0);
+		ck_assert(source_confirm(source));
+	} else {
+		ck_assert_int_eq(ftruncate(fd, begin), 0);
+		ck_assert_uint_gt(count_wrong(piece, PIECE, begin), 0);
+		extend(fd, begin, MUCH);
+		read_meanwhile();
+		ck_assert(!source_confirm(source));
+		ck_assert_int_eq(take_again(source, begin), PIECE);
+	}
+	ck_assert(!source->is_mapped);
+	ck_assert_int_eq(shared_from, begin + PIECE);
+	ck_assert_int_eq(offset_of(fd), begin + 2 * PIECE);
+	ck_assert_int_eq(take_all(source, MUCH), 0);
+	source_reset(source);
+}
+END_TEST
+
 static volatile sig_atomic_t signals;
 
 static void count_signal(int number)
@@ -507,6 +588,9 @@ int main(void)
 		UNIT_ONCE("source_take", follows_a_file_that_grows),
 		UNIT_ONCE("source_take", reads_the_hole_that_a_file_grows_by),
 		UNIT_LOOP("source_take", shares_a_descriptor, 0, 2),
+		UNIT_ONCE("source_take", keeps_its_place_on_a_shared_descriptor),
+		UNIT_LOOP_UNLESS(faults, "source_take", keeps_its_place_on_a_shared_descriptor, 1,
+				 2),
 		UNIT_LOOP_UNLESS(faults, "source_confirm", gives_what_is_left_of_a_truncated_file,
 				 0, 6),
 		UNIT_LOOP_UNLESS(faults, "source_confirm", sees_that_a_file_is_truncated_later, 0,
