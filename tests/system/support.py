@@ -319,13 +319,19 @@ class SystemTest(unittest.TestCase):
         self.assertRegex(error, pattern)
 
 
+def _flags_of(interface):
+    """As netdevice(7) has them."""
+    request = bytearray(struct.pack("16sh14x", interface, 0))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, 0x8913, request)  # SIOCGIFFLAGS
+    return struct.unpack("16sh14x", request)[1]
+
+
 def raise_loopback():
     """ip link set lo up (netdevice(7)), where there may be no ip."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = bytearray(struct.pack("16sh14x", b"lo", 0))
-        fcntl.ioctl(any_socket, 0x8913, request)  # SIOCGIFFLAGS
-        flags = struct.unpack("16sh14x", request)[1]
-        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", flags | 1))  # SIOCSIFFLAGS, IFF_UP
+        fcntl.ioctl(any_socket, 0x8914,  # SIOCSIFFLAGS, IFF_UP
+                    struct.pack("16sh14x", b"lo", _flags_of(b"lo") | 1))
 
 
 def add_loopback_address(address):
@@ -382,6 +388,8 @@ def add_silent_network(*interfaces):
     _make(16, link(), name("silent"), _attribute(18, _attribute(1, b"veth"), _attribute(2, peer)))
     for end in "silent", "silence":
         _make(19, link(socket.if_nametoindex(end), 1))  # RTM_SETLINK: IFF_UP
+    # It runs (IFF_RUNNING) a little later, and until then its addresses come and go.
+    until(lambda: _flags_of(b"silent") & 0x40, "the network")
     for interface in interfaces:
         address = interface.ip.packed
         family = socket.AF_INET6 if interface.version == 6 else socket.AF_INET

@@ -32,8 +32,9 @@ STRANGERS = VICTIMS = 64
 # The daemon's clock is coarse: it may be late by so many answers.
 SLACK = RATE // 20
 
-# Neighbours that nobody is: fewer than the kernel asks for at once (arp(7) gc_thresh3).
-SILENT = 200
+# Neighbours that nobody is: few beside the 1,024 that the kernel asks for at once, for all networks of the
+# machine together (arp(7) gc_thresh3).
+SILENT = 20
 
 # ip(7), ipv6(7), socket(7), linux/in.h, linux/in6.h: what Python has no name for.
 IP_PKTINFO, IP_TRANSPARENT, IPV6_TRANSPARENT, SO_SNDBUFFORCE = 8, 19, 75, 32
