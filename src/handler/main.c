@@ -55,6 +55,7 @@ static int converse(const struct conversation *conversation, const struct exchan
 	if (conversation->is_socket) {
 		(void)signal(SIGPIPE, SIG_IGN);
 		socket_send_at_once(conversation->out);
+		socket_take_urgent(conversation->in);
 	}
 	r = filter_run(conversation->in, conversation->out, options, &failure);
 	if (conversation->is_socket) {

@@ -49,6 +49,12 @@ int socket_get_peer(int fd, struct address *ret_address);
  */
 void socket_send_at_once(int fd);
 
+/* Has a byte that a peer sends as urgent (tcp(7); over AF_UNIX where the kernel knows such) come in
+ * its place among the others. It would be skipped otherwise, and unread at the connection's end:
+ * that would be a reset then. A TCP socket hands this down to those accepted from it, an AF_UNIX
+ * one does not. */
+void socket_take_urgent(int fd);
+
 /* Has who sends open files along (unix(7) SCM_RIGHTS) over an AF_UNIX socket, or over those
  * accepted from it, fail with EPERM. Linux before 6.16 can't: it closes them when their message is
  * read, which takes as long as they like. Other sockets have no such thing. */

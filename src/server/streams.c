@@ -179,6 +179,8 @@ static bool accept_one(struct listener *listener)
 
 	if (fd >= 0) {
 		run_on(streams);
+		if (peer.any.sa_family == AF_UNIX)
+			socket_take_urgent(fd);
 		admit(streams, fd, &peer);
 		return true;
 	}
@@ -234,6 +236,7 @@ int streams_welcome(struct streams *streams, int fd)
 	};
 	streams->listeners = listener;
 	socket_send_at_once(fd);
+	socket_take_urgent(fd);
 	return begin_accepting(listener);
 }
 
@@ -259,6 +262,7 @@ int streams_take(struct streams *streams, int fd)
 	struct connection *connection;
 
 	socket_send_at_once(fd);
+	socket_take_urgent(fd);
 	return take(streams, fd, &connection);
 }
 

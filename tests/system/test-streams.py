@@ -81,6 +81,17 @@ class Streams(support.SystemTest):
                 self.assertEqual(support.read_to_end(connection), answer)
                 sender.join()
 
+    def test_urgent_bytes(self):
+        """They have their place among the others, also where nothing comes behind them but the end."""
+        for port in self.each_server():
+            with support.connect("127.0.0.1", port) as connection:
+                connection.sendall(b"abc")
+                connection.send(b"d", socket.MSG_OOB)
+                self.assertEqual(support.read_exactly(connection, 4), b"ABCD")
+                connection.sendall(b"efg")
+                connection.send(b"h", socket.MSG_OOB)
+                self.assertEqual(converse(connection, b""), b"EFGH")
+
     def test_framings(self):
         """--framing and --once, which the daemon and the handler share."""
         port = support.free_port()

@@ -524,6 +524,50 @@ START_TEST(answers_on_accepting)
 }
 END_TEST
 
+/* As rig_connect(), or accepted over AF_UNIX (2). */
+static void connect_any(struct rig *rig, struct client *client, int way)
+{
+	struct address server;
+	char name[64];
+	int fd;
+
+	if (way < RIG_WAYS) {
+		rig_connect(rig, client, way);
+		return;
+	}
+	snprintf(name, sizeof(name), "@test-connection-%d", (int)getpid());
+	ck_assert_int_eq(address_from_path(name, &server), 0);
+	fd = socket_open(&server, SOCK_STREAM);
+	ck_assert_int_ge(fd, 0);
+	rig_serve_fd(rig, fd, AF_UNIX, ENDPOINT_LISTENING);
+	client_connect(client, &server);
+	RIG_UNTIL(rig, rig->status.connections_open == 1);
+}
+
+/* An urgent byte is answered in its place; behind it the end is a good one. */
+START_TEST(urgent_byte_has_its_place)
+{
+	struct rig rig;
+	struct client client;
+
+	rig_open(&rig, &service);
+	connect_any(&rig, &client, _i);
+	client_send(&client, "abc", 3);
+	/* Linux before 5.15, and others that were built so, have none over AF_UNIX. */
+	if (send(client.fd, "d", 1, MSG_OOB) == 1) {
+		half_close(&client);
+		RIG_UNTIL(&rig, client_is_over(&client));
+		ck_assert(client_has(&client, "ABCD"));
+		ck_assert_int_eq(client.error, 0);
+	} else {
+		ck_assert_int_ne(_i, 1);
+		ck_assert_int_eq(errno, EOPNOTSUPP);
+	}
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* Who may send more is waited for, asked or not. */
 START_TEST(goes_on_after_accepting)
 {
@@ -673,6 +717,7 @@ int main(void)
 		UNIT_LOOP("reading", half_close_is_answered, 0, RIG_WAYS),
 		UNIT_LOOP("reading", nothing_is_answered_with_an_end, 0, RIG_WAYS),
 		UNIT_LOOP("reading", answers_the_end_along, 0, RIG_WAYS),
+		UNIT_LOOP("reading", urgent_byte_has_its_place, 0, RIG_WAYS + 1),
 		UNIT_LOOP("reading", duplex, 0, RIG_WAYS),
 		UNIT_LOOP("sending", slow_reader_costs_one_buffer, 0, RIG_WAYS),
 		UNIT_LOOP("sending", goes_on_after_a_slow_reader, 0, RIG_WAYS),
