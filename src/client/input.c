@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/input.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,11 +43,14 @@ int input_read(struct input *input)
 	make_room(input);
 	if (input->ended || input->end == input->capacity)
 		return 0;
-	do
-		n = read(input->fd, input->bytes + input->end, input->capacity - input->end);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return negative_errno();
+	while ((n = read(input->fd, input->bytes + input->end, input->capacity - input->end)) < 0) {
+		struct pollfd wait = {.fd = input->fd, .events = POLLIN};
+
+		if (errno == EAGAIN && poll(&wait, 1, -1) >= 0)
+			continue;
+		if (errno != EINTR)
+			return negative_errno();
+	}
 	if (n == 0) {
 		input->ended = true;
 		return 0;

@@ -40,8 +40,8 @@ int input_init(struct input *input, int fd, size_t line_max);
 void input_free(struct input *input);
 
 /* One read(2), into a buffer that has or gets room: begin may move to 0, the buffer is not
- * enlarged. Returns the bytes read, 0 at the end or for want of room, or a negative errno of
- * read(2). */
+ * enlarged. Waits where it must: a descriptor that is shared may be non-blocking. Returns the bytes
+ * read, 0 at the end or for want of room, or a negative errno of read(2). */
 int input_read(struct input *input);
 
 /* The next line, if the whole of it is in the buffer. Returns 1, 0 (none, or not yet; the buffer

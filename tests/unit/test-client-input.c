@@ -3,6 +3,8 @@
 /* Tests of client/input.h. */
 
 #include <fcntl.h>
+#include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "client/input.h"
@@ -12,6 +14,22 @@
 #include "util/error.h"
 
 #define LINE_MAX_HERE 20
+
+/* Who is waited for writes this, to there, and goes. */
+static const char *late_text;
+static int late_fd;
+
+/* In the place of libc's. */
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	(void)timeout;
+	ck_assert_uint_eq(count, 1);
+	ck_assert_int_eq(fds->events, POLLIN);
+	ck_assert_int_eq(write(late_fd, late_text, strlen(late_text)), (ssize_t)strlen(late_text));
+	ck_assert_int_eq(close(late_fd), 0);
+	fds->revents = POLLIN;
+	return 1;
+}
 
 static void expect_line(struct input *input, const char *bytes, size_t length, bool newline)
 {
@@ -164,6 +182,22 @@ START_TEST(reads_no_more_than_it_has_room_for)
 }
 END_TEST
 
+/* Another process, which shares it, may have made it so. */
+START_TEST(waits_for_a_descriptor_that_is_non_blocking)
+{
+	_cleanup_(input_free) struct input input;
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	late_text = "late\n";
+	late_fd = ends[1];
+	ck_assert_int_eq(input_init(&input, ends[0], LINE_MAX_HERE), 0);
+	expect_line(&input, "late", 4, true);
+	expect_end(&input);
+	close(ends[0]);
+}
+END_TEST
+
 START_TEST(reports_errors_of_read)
 {
 	_cleanup_close_ int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -186,6 +220,7 @@ int main(void)
 			  2 * sizeof(line_lengths) / sizeof(line_lengths[0])),
 		UNIT_ONCE("lines", grows_for_lines_that_may_be_long),
 		UNIT_ONCE("bytes", reads_no_more_than_it_has_room_for),
+		UNIT_ONCE("bytes", waits_for_a_descriptor_that_is_non_blocking),
 		UNIT_ONCE("bytes", reports_errors_of_read),
 		{.group = NULL},
 	};
