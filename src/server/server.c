@@ -19,6 +19,9 @@
 #define EXTEND_EVERY_USEC UINT64_C(5000000)
 #define EXTEND_BY_USEC    UINT64_C(15000000)
 
+/* As long as somebody is connected, whether that has changed is not looked for more often. */
+#define IDLE_LOOK_USEC UINT64_C(100000)
+
 /* Descriptors that a process, and systemd while it begins one, have beside its sockets and what is
  * stored; and some to spare. */
 #define DESCRIPTORS_OWN       24
@@ -111,16 +114,16 @@ static void begin_draining(struct server *server, bool hand_over)
 static void idle_out(void *userdata)
 {
 	struct server *server = userdata;
-	uint64_t now = main_loop(server)->now;
-	uint64_t last_activity = crew_last_activity(&server->crew);
+	uint64_t now = main_loop(server)->now, idle_time = server->options->exit_idle_time;
+	uint64_t idle_at = crew_last_activity(&server->crew) + idle_time;
 
 	if (count_open(server) > 0)
-		last_activity = now;
+		idle_at = now + (idle_time > IDLE_LOOK_USEC ? idle_time : IDLE_LOOK_USEC);
 	/* What waits in a backlog or a socket's buffer starts the next process: nothing is lost. */
-	if (last_activity + server->options->exit_idle_time <= now)
+	if (idle_at <= now)
 		begin_draining(server, false);
 	else
-		timer_set(&server->idle_timer, last_activity + server->options->exit_idle_time);
+		timer_set(&server->idle_timer, idle_at);
 }
 
 /* The watchdog's question. */

@@ -634,6 +634,45 @@ START_TEST(serves_what_waits_before_it_is_idle)
 }
 END_TEST
 
+static uint64_t processor_usec(const struct daemon *daemon)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	ck_assert_int_eq(clock_getcpuclockid(daemon->pid, &clock), 0);
+	ck_assert_int_eq(clock_gettime(clock, &used), 0);
+	return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
+/* Who is connected and silent is no idleness, however short its time: others are accepted beside
+ * him. Waiting for his end takes next to nothing. */
+START_TEST(is_not_idle_while_somebody_is_connected)
+{
+	struct daemon daemon;
+	uint64_t before;
+	int first, second;
+
+	daemon_prepare(&daemon);
+	daemon.options.exit_idle_time = (uint64_t)_i;
+	first = connect_to(&daemon.stream);
+	daemon_start(&daemon);
+	ask(first, "hello");
+	hear(first, "HELLO");
+	before = processor_usec(&daemon);
+	ck_assert(!has_ended(&daemon, 500));
+	ck_assert_uint_lt(processor_usec(&daemon) - before, 100 * MSEC);
+	second = converse(&daemon);
+	/* The daemon, which began later, has a copy of it. */
+	shutdown(first, SHUT_WR);
+	ck_assert(!has_ended(&daemon, 200));
+	ask(second, "again");
+	hear(second, "AGAIN");
+	close(second);
+	expect_end(&daemon);
+	close(first);
+}
+END_TEST
+
 /* One conversation and no welcoming socket (inetd nowait): it ends with it. */
 START_TEST(ends_with_its_only_conversation)
 {
@@ -1158,6 +1197,7 @@ int main(void)
 		UNIT_LOOP("idle", is_not_idle_while_a_silent_one_is_connected, 1, 3),
 		UNIT_ONCE("idle", is_not_idle_while_asked),
 		UNIT_ONCE("idle", serves_what_waits_before_it_is_idle),
+		UNIT_LOOP("idle", is_not_idle_while_somebody_is_connected, 0, 2),
 		UNIT_ONCE("idle", closes_the_silent),
 		UNIT_LOOP("idle", ends_with_its_only_conversation, 0, 2),
 		UNIT_ONCE("life", ends_if_there_is_nothing_to_serve),
