@@ -51,19 +51,49 @@ def trail_table(mapping, lead):
 # What loops for Latin know.
 LATIN = 0xc3, 0xc4, 0xc5, 0xc6
 
-# Pairs of leads that share a table: a loop maps the even one's trails with bit 5 set and the odd
-# one's without it, where nearly all their letters are. What else they have cased is foreign.
-PAIRS = (0xce, 0xcf), (0xd0, 0xd1)
+def affine(images, plus):
+    """What gf2p8affineqb makes of a byte: plus, and for each bit that is set its image, by xor.
+    Returns (its 64 bits for the instruction, the function)."""
+    rows = [sum(1 << bit for bit in range(8) if images[bit] >> row & 1) for row in range(8)]
+
+    def apply(byte):
+        result = plus
+        for bit in range(8):
+            result ^= images[bit] if byte >> bit & 1 else 0
+        return result
+    return int.from_bytes(bytes(reversed(rows)), "little"), apply
 
 
-def pair_table(mapping, even, odd):
-    """({trail: new trail} of what a loop with these leads maps, {lead: the trails it can't})."""
-    table, foreign = {}, {}
-    for lead, mapped in ((odd, TRAILS[:32]), (even, TRAILS[32:])):
-        own, foreign[lead] = trail_table(mapping, lead)
-        table.update((trail, own[trail]) for trail in mapped if trail in own)
-        foreign[lead] |= {trail for trail in own if trail not in mapped and own[trail] != trail}
-    return table, foreign
+class LeadPair:
+    """Two leads that share a table: a loop maps the odd one's trails without bit 5, behind which
+    it goes down by one, and the even one's with it. What else they have cased is foreign.
+
+    Of a trail lead_of() makes the lead that it is mapped behind, and of what is none one of aliases,
+    which are always foreign."""
+
+    def __init__(self, name, odd, lead_images):
+        self.name, self.odd, self.even = name, odd, odd - 1
+        self.plus = odd ^ lead_images[2]
+        self.matrix, self.lead_of = affine((0,) * 5 + lead_images, self.plus)
+        self.aliases = {self.lead_of(byte) for byte in range(256) if byte not in TRAILS}
+        assert {self.lead_of(trail) for trail in TRAILS} == {self.even, self.odd}
+
+    def table(self, mapping):
+        """({trail: new trail}, {lead: the trails that it has none for}). The odd lead goes down
+        whatever follows, so with it all others are foreign."""
+        table, foreign = {}, {self.even: set(), self.odd: set()}
+        for lead, trails in foreign.items():
+            for trail in TRAILS:
+                new = upper(mapping, lead, trail)
+                if self.lead_of(trail) == lead and len(new) == 2 and new[0] == self.even:
+                    table[trail] = new[1]
+                elif lead == self.odd or new != bytes((lead, trail)):
+                    trails.add(trail)
+        return table, foreign
+
+
+# With the images of bits 5 to 7.
+PAIRS = LeadPair("greek", 0xcf, (0x01, 0x36, 0x30)), LeadPair("cyrillic", 0xd1, (0x01, 0x2e, 0x2c))
 
 
 # The loop over all scripts: how the 16 characters of a row, a lead and the upper two bits of the
@@ -182,38 +212,44 @@ def is_common(lead, second):
     return COMMON.get(lead, {}).get(second, 1) > 1
 
 
-def with_malformed(foreign, odd):
-    """What is no trail counts as BF. The other leads of a pair's eight are foreign with that."""
-    return {**foreign, **{lead: foreign.get(lead, set()) | {0xbf}
-                          for lead in range(odd & ~7, (odd & ~7) + 8) if lead >> 1 != odd >> 1}}
+def with_aliases(foreign, pair):
+    """What is no trail looks like one behind these: whatever follows, they are foreign."""
+    for lead in pair.aliases:
+        assert lead >= 0xf8 or foreign[lead] == set(TRAILS)
+    return {**foreign, **{lead: set(TRAILS) for lead in pair.aliases}}
 
 
-def print_foreign(name, foreign, odd=None):
-    """The odd lead of a pair has bit 0 to itself, and with it the trails before which it goes down
-    by one."""
-    first = 1 if odd else 0
-    if odd:
-        foreign = with_malformed(foreign, odd)
-    groups = make_groups(foreign, 8 - first)
+def print_foreign(name, foreign, pair=None):
+    """The odd lead of a pair has bit 0 to itself: it goes down where it isn't foreign, and what is no
+    trail, which counts as BF, is."""
+    groups = []
+    if pair:
+        foreign = with_aliases(foreign, pair)
+        groups.append(({pair.odd}, foreign.pop(pair.odd) | {0xbf}))
+    groups += make_groups(foreign, 8 - len(groups))
     lead_bits, second_bits = [0] * 64, [0] * 64
-    for bit, (leads, seconds) in enumerate(groups, first):
+    for bit, (leads, seconds) in enumerate(groups):
         for lead in leads:
             lead_bits[lead & 63] |= 1 << bit
         for second in seconds:
             second_bits[second & 63] |= 1 << bit
-    if odd:
-        lead_bits[odd & 63] |= 1
-        for trail in range(TRAILS[0], LIMITS[odd]):
-            second_bits[trail & 63] |= 1
-        assert not any(is_common(lead, second) for leads, seconds in groups for lead in leads
-                       for second in seconds - foreign[lead]), "too few bits for " + name
     for lead, seconds in foreign.items():
         assert all(lead_bits[lead & 63] & second_bits[second & 63] for second in seconds)
+    assert not pair or not any(is_common(lead, second) for leads, seconds in groups
+                               for lead in leads - {pair.odd}
+                               for second in seconds - foreign[lead]), "too few bits for " + name
     print("\nstatic const struct foreign foreign_%s = {\n\t{" % name)
     print_bytes(lead_bits)
     print("\t},\n\t{")
     print_bytes(second_bits)
     print("\t},\n};")
+
+
+def print_pair(pair, table):
+    print("\nstatic const unsigned char %s_trail[64] = {" % pair.name)
+    print_bytes(table.get(trail, trail) for trail in TRAILS)
+    print("};\n#define %s_LEAD_MATRIX UINT64_C(0x%016x)" % (pair.name.upper(), pair.matrix))
+    print("#define %s_LEAD_PLUS   0x%02x" % (pair.name.upper(), pair.plus))
 
 
 def print_latin(mapping):
@@ -248,16 +284,11 @@ def main():
           % read_version(sys.argv[1]))
     print("/* clang-format off */")
 
-    print("\n/* What 40 to 7f become. */\nstatic const unsigned char ascii_40[64] = {")
-    print_bytes(ord(chr(byte).upper()) for byte in range(0x40, 0x80))
-    print("};")
     foreign = print_latin(mapping)
-    for even, odd in PAIRS:
-        table, pair_foreign = pair_table(mapping, even, odd)
+    for pair in PAIRS:
+        table, pair_foreign = pair.table(mapping)
         foreign.update(pair_foreign)
-        print("\nstatic const struct lead_pair pair_%02x_%02x = {\n\t{" % (even, odd))
-        print_bytes(table.get(trail, trail) for trail in TRAILS)
-        print("\t},\n\t0x%02x,\n};" % odd)
+        print_pair(pair, table)
 
     def known(*leads):
         return {lead: foreign[lead] for lead in leads}
@@ -268,8 +299,8 @@ def main():
     print_foreign("latin", foreign_of(mapping, latin))
     print_foreign("turkish", foreign_of(mapping, turkish))
     print_foreign("vietnamese", foreign_of(mapping, vietnamese, (0xb8, 0xb9, 0xba, 0xbb)))
-    print_foreign("greek", foreign_of(mapping, known(0xce, 0xcf)), odd=0xcf)
-    print_foreign("cyrillic", foreign_of(mapping, known(0xd0, 0xd1)), odd=0xd1)
+    for pair in PAIRS:
+        print_foreign(pair.name, foreign_of(mapping, known(pair.even, pair.odd)), pair)
 
     kinds = make_kinds(mapping)
     two_byte = {lead: row_foreign(mapping, kinds, lead) for lead in KIND_OF}

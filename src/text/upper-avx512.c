@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * Upper case with AVX-512 (BW, VBMI, VBMI2): 64 bytes at a time.
+ * Upper case with AVX-512 (BW, VBMI, VBMI2) and GFNI: 64 bytes at a time.
  *
  * A block of 64 code points shares all its bytes but the last, and the last one's six low bits say
  * which it is. So a byte permute (vpermb, a look-up in 64 bytes) tells all of a trail but its lead,
@@ -13,27 +13,28 @@
  *     out       ...  c3  89  ' ' c5  81
  *
  * Greek and Russian have two leads each, whose letters lie in different halves: of the even lead
- * those with bit 5 set change, of the odd one those without it. So they share a table that has the
- * new trails themselves. A trail's upper bits, 100 or 101, flip those of its lead, and one compare
- * finds all that is to be mapped:
+ * those with bit 5 set change, of the odd one those without it, and then the odd lead becomes the
+ * even one. So they share a table that has the new trails themselves, and a byte's upper bits say
+ * behind which lead it changes. To make that lead of them takes one instruction (vgf2p8affineqb:
+ * each bit the exclusive or of any of a byte's bits), and to see whether it is there one more:
  *
- *     here      ...  d1  8f  ' ' d0  b9 ...        table pair_d0_d1, at 0x0f: af, at 0x39: 99
- *     bits 7-5       110 100 001 110 101
- *     before    ...  x   d1  8f  ' ' d0            flipped: . d5 8e . d5
- *     out       ...  d0  af  ' ' d0  99            d1 with next < a0 goes down by one
+ *     here      ...  d1  8f  ' ' d0  b9 ...        cyrillic_trail, at 0x0f: af, at 0x39: 99
+ *     its lead       ff  d1  fc  ff  d0            of what is no trail one that is foreign
+ *     before    ...  x   d1  8f  ' ' d0
+ *     out       ...  d0  af  ' ' d0  99            d1 whose trail isn't foreign: without bit 0
  *
  * What a loop doesn't know it finds by two more look-ups: lead[] gives a byte's bits as a lead,
  * second[] those of the byte behind it, and a pair that has a bit in common is foreign. Where leads
- * share a table, bit 0 is that of the odd one and of the trails for which it goes down.
+ * share a table, the odd one has bit 0 to itself.
  *
  * Registers of 512 bits have two ports. Bytes are compared into masks and permuted on one of them
- * only (Intel's port 5), and minima and maxima are found on the other: a block of Greek takes 7
+ * only (Intel's port 5), and minima, maxima and GFNI are for the other: a block of Greek takes 6
  * instructions of the first kind and 7 others, one of German 9 and 9.
  *
- * Its tables are 1.5 KiB: 192 bytes for Latin, 64 for ASCII and for each of two pairs, 128 for what
- * is foreign to each of seven loops, and 256 for the loop over all scripts. That one takes the lead
- * and the upper two bits of the trail for the number of a row of 16 characters; there are no more
- * than nine kinds of rows.
+ * Its tables are 1.4 KiB: 192 bytes for Latin, 64 for each of two pairs, 128 for what is foreign
+ * to each of seven loops, and 256 for the loop over all scripts. That one takes the lead and the
+ * upper two bits of the trail for the number of a row of 16 characters; there are no more than nine
+ * kinds of rows.
  */
 
 #include <immintrin.h>
@@ -59,11 +60,6 @@ struct foreign {
 /* What is taken off a trail, by the bits that it has in common with its lead. */
 struct latin {
 	unsigned char lead[64], trail[64], change[64];
-};
-
-/* Two leads that share a table, by the odd one. */
-struct lead_pair {
-	unsigned char trail[64], odd;
 };
 
 #include "text/upper-avx512-tables.h"
@@ -149,6 +145,16 @@ INLINE vector only_trails(vector v)
 	return _mm512_min_epi8(v, bytes(0xbf));
 }
 
+INLINE __mmask64 find_ascii_letters(vector v)
+{
+	return _mm512_cmplt_epu8_mask(_mm512_sub_epi8(v, bytes('a')), bytes(26));
+}
+
+INLINE vector map_ascii(vector v)
+{
+	return _mm512_mask_sub_epi8(v, find_ascii_letters(v), v, bytes(0x20));
+}
+
 /* Trails of C3 to C6; BF is none of theirs that changes here. */
 INLINE vector map_latin(vector out, const struct window *w)
 {
@@ -168,34 +174,27 @@ INLINE vector map_lead(vector out, const struct window *w, unsigned char lead, u
 	return _mm512_mask_mov_epi8(out, here, bytes((unsigned char)(lead - 1)));
 }
 
-#define A_XOR_B_AND_C 0x78 /* a ^ (b & c), as an immediate of ternary logic */
-
 INLINE vector find_lead_bits(const struct window *w, const struct foreign *foreign)
 {
 	return _mm512_permutexvar_epi8(only_leads(w->here), load_vector(foreign->lead));
 }
 
-/* What each byte and the next are: bit 0 says that the lead goes down, others that the pair is
- * foreign. */
-INLINE vector find_pairs(const struct window *w, const struct foreign *foreign)
+/* Each bit of each byte an exclusive or of some of that byte's bits, and of plus. */
+#define TRANSFORM(v, name)                                                                         \
+	_mm512_gf2p8affine_epi64_epi8(v, _mm512_set1_epi64(name##_MATRIX), name##_PLUS)
+
+#define A_WITHOUT_B_AND_C 0x70 /* a & ~(b & c), as an immediate of ternary logic */
+
+/* Two leads that share a table. The odd one becomes the even one: it has bit 0 to itself. */
+INLINE vector map_lead_pair(const struct window *w, vector lead_of_here,
+			    const unsigned char *trails, const struct foreign *foreign)
 {
-	vector second = _mm512_permutexvar_epi8(only_trails(w->next), load_vector(foreign->second));
+	vector out = map_ascii(w->here);
+	__mmask64 here = _mm512_cmpeq_epi8_mask(w->before, lead_of_here);
 
-	return _mm512_and_si512(find_lead_bits(w, foreign), second);
-}
-
-/* A trail's bits 7 to 5 flip bit 2 of what stands before it, and with bit 5 bit 0. Other bytes flip
- * others, and look like trails behind some lead that differs in these bits: a pair that is foreign.
- */
-INLINE vector map_lead_pair(vector out, const struct window *w, const struct lead_pair *pair,
-			    const struct foreign *foreign)
-{
-	vector lead = _mm512_ternarylogic_epi32(w->before, _mm512_srli_epi16(w->here, 5), bytes(7),
-						A_XOR_B_AND_C);
-	__mmask64 here = _mm512_cmpeq_epi8_mask(lead, bytes(pair->odd ^ 4));
-
-	out = _mm512_mask_permutexvar_epi8(out, here, w->here, load_vector(pair->trail));
-	return _mm512_ternarylogic_epi32(out, find_pairs(w, foreign), bytes(1), A_XOR_B_AND_C);
+	out = _mm512_mask_permutexvar_epi8(out, here, w->here, load_vector(trails));
+	return _mm512_ternarylogic_epi32(out, find_lead_bits(w, foreign), bytes(1),
+					 A_WITHOUT_B_AND_C);
 }
 
 INLINE vector rows_of(vector lead, vector trail)
@@ -244,11 +243,10 @@ INLINE const struct foreign *foreign_to(unsigned int scripts)
 INLINE uint64_t find_foreign(const struct window *w, unsigned int scripts)
 {
 	const struct foreign *foreign = foreign_to(scripts);
-	vector second = _mm512_permutexvar_epi8(w->next, load_vector(foreign->second));
+	vector next = scripts & PAIRS ? only_trails(w->next) : w->next;
+	vector second = _mm512_permutexvar_epi8(next, load_vector(foreign->second));
 	__mmask64 found = _mm512_test_epi8_mask(find_lead_bits(w, foreign), second), here;
 
-	if (scripts & PAIRS)
-		return _mm512_test_epi8_mask(find_pairs(w, foreign), bytes(0xfe));
 	if (scripts & E1_PAIRS) { /* but for U+1E80 to U+1E9F, some of which change otherwise */
 		here = _mm512_cmpeq_epi8_mask(w->here, bytes(0xe1));
 		here = _mm512_mask_cmpeq_epi8_mask(here, w->next, bytes(0xba));
@@ -267,32 +265,20 @@ INLINE bool is_ascii(vector v)
 	return find_non_ascii(v) == 0;
 }
 
-INLINE vector map_ascii(vector v)
-{
-	__mmask64 letters = _mm512_cmplt_epu8_mask(_mm512_sub_epi8(v, bytes('a')), bytes(26));
-
-	return _mm512_mask_sub_epi8(v, letters, v, bytes(0x20));
-}
-
-/* The same by look-up, for where the other port has more to do. */
-INLINE vector map_ascii_by_table(vector v)
-{
-	__mmask64 letters = _mm512_cmpgt_epi8_mask(v, bytes('a' - 1));
-
-	return _mm512_mask_permutexvar_epi8(v, letters, v, load_vector(ascii_40));
-}
-
 INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *ret_dropped)
 {
 	__mmask64 trails = _mm512_cmplt_epi8_mask(w->here, bytes(0xc0)), here; /* signed */
-	vector out = scripts & PAIRS ? map_ascii_by_table(w->here) : map_ascii(w->here);
+	vector out;
 
+	if (scripts == GREEK)
+		return map_lead_pair(w, TRANSFORM(w->here, GREEK_LEAD), greek_trail,
+				     &foreign_greek);
+	if (scripts == CYRILLIC)
+		return map_lead_pair(w, TRANSFORM(w->here, CYRILLIC_LEAD), cyrillic_trail,
+				     &foreign_cyrillic);
+	out = map_ascii(w->here);
 	if (scripts & C3_TO_C6)
 		out = map_latin(out, w);
-	if (scripts & CE_CF)
-		out = map_lead_pair(out, w, &pair_ce_cf, &foreign_greek);
-	if (scripts & D0_D1)
-		out = map_lead_pair(out, w, &pair_d0_d1, &foreign_cyrillic);
 	if (scripts & ROWS)
 		out = map_rows(out, w, trails);
 	if (scripts & E1_PAIRS) {
@@ -316,7 +302,7 @@ INLINE vector map_block(const struct window *w, unsigned int scripts, uint64_t *
 static bool is_supported(void)
 {
 	return x86_has(X86_BMI1 | X86_BMI2 | X86_AVX2 | X86_AVX512F | X86_AVX512BW,
-		       X86_AVX512_VBMI | X86_AVX512_VBMI2, X86_STATE_AVX512);
+		       X86_AVX512_VBMI | X86_AVX512_VBMI2 | X86_GFNI, X86_STATE_AVX512);
 }
 
 #include "text/upper-loops.h"

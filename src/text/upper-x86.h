@@ -22,6 +22,7 @@ enum {
 	X86_AVX512BW = 1 << 30,
 	X86_AVX512_VBMI = 1 << 1, /* ECX */
 	X86_AVX512_VBMI2 = 1 << 6,
+	X86_GFNI = 1 << 8,
 
 	X86_STATE_AVX = 0x06,    /* XCR0: the operating system keeps these registers: XMM, YMM */
 	X86_STATE_AVX512 = 0xe6, /* and masks, ZMM */
