@@ -111,8 +111,8 @@ static void restore(struct crew *crew, struct endpoints *endpoints, size_t i)
 	if (r >= 0) {
 		endpoints->items[i].fd = -1;
 		r = worker_restore(worker, &entry);
-	} else if (r == -EOWNERDEAD) {
-		/* Part of an answer is missing: this is not to look like its end. */
+	} else {
+		/* Part of an answer may be missing: this is not to look like its end. */
 		socket_end_by_reset(endpoints->items[i].fd);
 	}
 	if (r < 0 && entry.slot > 0)

@@ -240,8 +240,9 @@ int streams_welcome(struct streams *streams, int fd)
 	return begin_accepting(listener);
 }
 
-/* Begins a conversation on a connection that somebody else accepted, and may still hold. */
-static int take(struct streams *streams, int fd, struct connection **ret_connection)
+/* Begins a conversation on a connection that somebody else accepted, and may still hold. Whole: all
+ * that was read of it is answered and sent. */
+static int take(struct streams *streams, int fd, bool is_whole, struct connection **ret_connection)
 {
 	struct address peer;
 	/* Who has gone has no name any more, and counts for no source. */
@@ -250,7 +251,10 @@ static int take(struct streams *streams, int fd, struct connection **ret_connect
 	int r = admission_enter(streams->context.admission, is_known ? &peer : NULL, &place);
 
 	if (r < 0) {
-		(void)shutdown(fd, SHUT_RDWR);
+		if (is_whole)
+			(void)shutdown(fd, SHUT_RDWR);
+		else
+			socket_end_by_reset(fd);
 		(void)close(fd);
 		return r;
 	}
@@ -263,7 +267,7 @@ int streams_take(struct streams *streams, int fd)
 
 	socket_send_at_once(fd);
 	socket_take_urgent(fd);
-	return take(streams, fd, &connection);
+	return take(streams, fd, true, &connection);
 }
 
 /* Also one whose peer has gone, which has no peer's name any more. */
@@ -274,11 +278,12 @@ static bool is_connection(int fd)
 	return socket_look(fd, &facts) >= 0 && facts.type == SOCK_STREAM && !facts.listening;
 }
 
-static int take_stored(struct streams *streams, int fd, struct connection **ret_connection)
+static int take_stored(struct streams *streams, const struct store_entry *entry,
+		       struct connection **ret_connection)
 {
-	if (is_connection(fd))
-		return take(streams, fd, ret_connection);
-	(void)close(fd);
+	if (is_connection(entry->fd))
+		return take(streams, entry->fd, entry->state < 0, ret_connection);
+	(void)close(entry->fd);
 	return -EBADMSG;
 }
 
@@ -286,7 +291,7 @@ int streams_restore(struct streams *streams, const struct store_entry *entry)
 {
 	struct store *store = streams->context.store;
 	struct connection *connection;
-	int r = take_stored(streams, entry->fd, &connection);
+	int r = take_stored(streams, entry, &connection);
 
 	if (r < 0) {
 		if (entry->slot > 0)
@@ -301,10 +306,8 @@ int streams_restore(struct streams *streams, const struct store_entry *entry)
 	if (r < 0) {
 		/* Refused after all, and counted so by whoever is told. */
 		status_count(&streams->context.status->connections_served, UINT64_C(-1));
-		if (r == -EBADMSG)
-			connection_close(connection, CONNECTION_END_STATE);
-		else
-			connection_cut(connection, CONNECTION_END_MEMORY);
+		connection_cut(connection,
+			       r == -EBADMSG ? CONNECTION_END_STATE : CONNECTION_END_MEMORY);
 	}
 	return r;
 }

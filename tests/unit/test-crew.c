@@ -155,6 +155,31 @@ START_TEST(takes_a_connection)
 }
 END_TEST
 
+/* A connection whose state is not there: part of its answer may be missing. */
+START_TEST(refuses_without_a_state_by_reset)
+{
+	struct address address = rig_address("127.0.0.1", 0);
+	int listener = socket_open(&address, SOCK_STREAM);
+	struct status status;
+	struct client client;
+
+	begin(1);
+	ck_assert_int_ge(listener, 0);
+	ck_assert_int_eq(socket_get_name(listener, &address), 0);
+	client_connect(&client, &address);
+	add(accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), ENDPOINT_STORED);
+	items[0].name = (char[]){ENDPOINT_STORED_PREFIX "busy-1-1"};
+	serve();
+	crew_sum_status(&crew, &status);
+	ck_assert_uint_eq(status.refused[REFUSAL_STATE], 1);
+	ck_assert(client_is_over(&client));
+	ck_assert_int_eq(client.error, ECONNRESET);
+	ck_assert_int_eq(close(listener), 0);
+	client_close(&client);
+	end();
+}
+END_TEST
+
 /* Not before the last of them. */
 START_TEST(stops_with_its_last_worker)
 {
@@ -308,6 +333,7 @@ int main(void)
 		UNIT_ONCE("crew_serve", shares_a_socket),
 		UNIT_ONCE("crew_serve", spreads_twins),
 		UNIT_ONCE("crew_serve", takes_a_connection),
+		UNIT_ONCE("crew_serve", refuses_without_a_state_by_reset),
 		UNIT_ONCE("crew_has_stopped", stops_with_its_last_worker),
 		UNIT_ONCE("crew_sum_status", adds_up),
 		UNIT_ONCE("crew_init", long_messages_leave_room),

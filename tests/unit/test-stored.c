@@ -260,6 +260,32 @@ START_TEST(refuses_another_framing)
 }
 END_TEST
 
+/* Part of its answer may be missing: over TCP that does not look like the end. The state is damaged
+ * (0), or there is no place for its connection any more (1). */
+START_TEST(refuses_by_reset)
+{
+	struct client client;
+	int state, fd;
+
+	rig_open(&rig, &service);
+	rig_connect(&rig, &client, 1);
+	client_send(&client, "a\xc3", 2);
+	RIG_UNTIL(&rig, client_has(&client, "A"));
+	state = _i == 0 ? make("abc", 3, SEALS) : stored_write(only());
+	fd = fcntl(only()->fd, F_DUPFD_CLOEXEC, 10);
+	connection_let_go(only());
+	if (_i == 1)
+		rig.admission.maximum = 0;
+	ck_assert_int_eq(streams_restore(&rig.streams, &(struct store_entry){fd, state, 0}),
+			 _i == 0 ? -EBADMSG : -EUSERS);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	ck_assert_int_eq(client.error, ECONNRESET);
+	ck_assert_int_eq(close(state), 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* Whatever else the store holds under a connection's name. */
 START_TEST(refuses_what_is_no_connection)
 {
@@ -298,6 +324,7 @@ int main(void)
 		UNIT_ONCE("stored_read", refuses_damage),
 		UNIT_ONCE("stored_read", refuses_what_is_not_sealed),
 		UNIT_ONCE("stored_read", refuses_another_framing),
+		UNIT_LOOP("streams_restore", refuses_by_reset, 0, 2),
 		UNIT_ONCE("streams_restore", refuses_what_is_no_connection),
 		{0},
 	};
