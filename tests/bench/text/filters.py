@@ -6,9 +6,10 @@ usage: filters.py PROGRAM DIRECTORY [ROUNDS]
 
 PROGRAM is the handler `uppercase`, DIRECTORY has the corpora (fetch-corpora.py). A pipeline's whole
 processor time counts, its reader's too, all on one core: file | filter | reader, and with cat before
-the filter. The filters take turns, and so do the corpora (so what disturbs the machine meets few
-samples of each); printed are medians, in tab-separated columns: from where, corpus, filter, GB/s of
-input, ratio to cat in the same turns. The slow ones take part in no more than SLOW_ROUNDS.
+the filter; and both with the filter's output in a file. The filters take turns, and so do the corpora
+(so what disturbs the machine meets few samples of each); printed are medians, in tab-separated
+columns: from and to where, corpus, filter, GB/s of input, ratio to cat in the same turns. The slow
+ones take part in no more than SLOW_ROUNDS.
 """
 
 import os
@@ -32,19 +33,24 @@ FILTERS = {  # name: (command, MiB that it is given)
     "gawk": (["gawk", "{print toupper($0)}"], 8),
     "uconv": (["uconv", "-x", "upper"], 4),
 }
+WAYS = {  # from, to: (what stands before the filter, and behind it)
+    "file, pipe": ([], [["cat"]]),
+    "pipe, pipe": ([["cat"]], [["cat"]]),
+    "file, file": ([], []),
+    "pipe, file": ([["cat"]], []),
+}
 
 
-def pipeline_seconds(path, command, through_pipe):
-    """Processor time of path | command | reader, with cat in front if through_pipe."""
+def pipeline_seconds(path, parts, output):
+    """Processor time of parts, which read path and whose last one writes to output."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-    with open(path, "rb") as file:
+    with open(path, "rb") as file, open(output, "wb") as last:
         processes = []
         source = file
-        for part in ([["cat"]] if through_pipe else []) + [command, ["cat"]]:
-            last = part == ["cat"] and len(processes) == (2 if through_pipe else 1)
+        for number, part in enumerate(parts, 1):
             process = subprocess.Popen(part, stdin=source, env=environment,
-                                       stdout=subprocess.DEVNULL if last else subprocess.PIPE)
+                                       stdout=last if number == len(parts) else subprocess.PIPE)
             if source is not file:
                 source.close()
             source = process.stdout
@@ -71,15 +77,19 @@ def names_for(corpus):
             (corpus in ("english", "russian") or name in ("cat", "uppercase"))]
 
 
-def take_turns(speeds, source, corpus, texts, with_slow):
-    """Appends what each filter reaches to speeds[source, corpus, name]."""
+def take_turns(speeds, way, corpus, texts, with_slow):
+    """Appends what each filter reaches to speeds[way, corpus, name]."""
     for name in names_for(corpus):
         command, size = FILTERS[name]
         if not with_slow and name not in ("cat", "uppercase"):
             continue
         path, length = texts[corpus, size]
-        seconds = pipeline_seconds(path, command, source == "pipe")
-        speeds.setdefault((source, corpus, name), []).append(length / seconds / 1e9)
+        before, behind = WAYS[way]
+        output = os.devnull if behind else path + "-output"
+        seconds = pipeline_seconds(path, before + [command] + behind, output)
+        if not behind:
+            os.unlink(output)
+        speeds.setdefault((way, corpus, name), []).append(length / seconds / 1e9)
 
 
 def main():
@@ -95,11 +105,11 @@ def main():
                  for corpus in CORPORA for size in {FILTERS[name][1] for name in names_for(corpus)}}
         for turn in range(rounds):
             for corpus in CORPORA:
-                for source in ("file", "pipe"):
-                    take_turns(speeds, source, corpus, texts, turn < SLOW_ROUNDS)
-    for (source, corpus, name), of in speeds.items():
-        ratio = statistics.median(a / b for a, b in zip(of, speeds[source, corpus, "cat"]))
-        print("%s\t%s\t%s\t%.3f\t%.3f" % (source, corpus, name, statistics.median(of), ratio))
+                for way in WAYS:
+                    take_turns(speeds, way, corpus, texts, turn < SLOW_ROUNDS)
+    for (way, corpus, name), of in speeds.items():
+        ratio = statistics.median(a / b for a, b in zip(of, speeds[way, corpus, "cat"]))
+        print("%s\t%s\t%s\t%.3f\t%.3f" % (way, corpus, name, statistics.median(of), ratio))
 
 
 if __name__ == "__main__":
