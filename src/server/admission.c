@@ -93,11 +93,8 @@ static int take_place(struct admission *admission)
 
 static int take_place_of_source(struct admission *admission, uint64_t source)
 {
-	int r;
+	int r = enter_source(admission, source);
 
-	if (atomic_load(&admission->open) >= admission->maximum)
-		return -EUSERS;
-	r = enter_source(admission, source);
 	if (r < 0)
 		return r;
 	r = take_place(admission);

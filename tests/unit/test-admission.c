@@ -69,6 +69,25 @@ START_TEST(counts_by_source)
 }
 END_TEST
 
+/* Nothing of their source's either. */
+START_TEST(the_refused_hold_nothing)
+{
+	struct admission admission;
+	uint64_t places[3];
+
+	admission_init(&admission, 2, 1);
+	ck_assert_int_eq(enter(&admission, "192.0.2.1:1000", &places[0]), 0);
+	ck_assert_int_eq(enter(&admission, "192.0.2.2:1000", &places[1]), 0);
+	ck_assert_int_eq(enter(&admission, "192.0.2.3:1000", &places[2]), -EUSERS);
+	admission_leave(&admission, places[0]);
+	ck_assert_int_eq(enter(&admission, "192.0.2.3:1000", &places[2]), 0);
+	admission_leave(&admission, places[1]);
+	admission_leave(&admission, places[2]);
+	ck_assert_ptr_null(admission.sources);
+	admission_free(&admission);
+}
+END_TEST
+
 START_TEST(has_no_source_for_other_families)
 {
 	struct admission admission;
@@ -187,6 +206,7 @@ int main(void)
 	const struct unit_row rows[] = {
 		UNIT_ONCE("admission_enter", admits_exactly_the_maximum),
 		UNIT_ONCE("admission_enter", counts_by_source),
+		UNIT_ONCE("admission_enter", the_refused_hold_nothing),
 		UNIT_ONCE("admission_enter", has_no_source_for_other_families),
 		UNIT_LOOP("admission_enter", threads_get_no_place_too_many, 0, 2),
 		UNIT_ONCE("admission_enter", threads_get_every_place),
