@@ -24,12 +24,6 @@
 /* Slots begin at different cache sets: at a power of two they would push each other out. */
 #define SLOT_SIZE (DATAGRAM_MAX + 192)
 
-/* The largest payload of UDP over IPv6, which has room for its header only beside it (RFC 768,
- * 8200), and over IPv4, whose own header takes of the same room (RFC 791). A longer reply can't be
- * sent. */
-#define UDP_PAYLOAD_MAX      65527
-#define UDP_IPV4_PAYLOAD_MAX 65507
-
 /* One of the workers that wait is woken for a datagram. */
 #define WAIT_EVENTS (EPOLLIN | EPOLLEXCLUSIVE)
 
@@ -144,34 +138,20 @@ static bool is_within_rate(struct datagrams *d, const struct address *from)
 	       rate_allows(d->limits.rate, source, d->loop->now);
 }
 
-/* The longest reply that can be sent to where a request came from. */
-static size_t reply_max(const struct address *from)
-{
-	uint32_t ipv4;
-
-	if (from->any.sa_family == AF_UNIX)
-		return SIZE_MAX;
-	return address_get_ipv4(from, &ipv4) ? UDP_IPV4_PAYLOAD_MAX : UDP_PAYLOAD_MAX;
-}
-
 static void refuse(const struct datagrams *d, const struct address *from, enum refusal why)
 {
 	status_refuse_datagram(d->status, why);
 	record_log_refused_datagram(from, why);
 }
 
-/* Writes the reply to one datagram. */
+/* Writes the reply to one datagram. Whether it is too long for another one is known to the kernel.
+ */
 static void answer(struct datagrams *d, struct datagram_socket *socket,
-		   const struct msghdr *request, const struct address *from, const char *bytes,
-		   size_t length)
+		   const struct msghdr *request, const char *bytes, size_t length)
 {
 	char *out = replies_begin(d->replies, &socket->out, exchange_room(d->options, length));
-	size_t reply = exchange_datagram(d->options, bytes, length, out);
 
-	if (reply > reply_max(from))
-		refuse(d, from, REFUSAL_TOO_LARGE);
-	else
-		replies_end(d->replies, request, reply);
+	replies_end(d->replies, request, exchange_datagram(d->options, bytes, length, out));
 }
 
 /* The source's port if one of our sockets has it, else -1: two of ours would answer each other,
@@ -219,7 +199,7 @@ static void take(struct datagrams *d, struct datagram_socket *socket, unsigned i
 		else if (!is_within_rate(d, from))
 			refuse(d, from, REFUSAL_RATE);
 		else
-			answer(d, socket, request, from, next, length);
+			answer(d, socket, request, next, length);
 		next += length;
 		left -= length;
 	} while (left > 0);

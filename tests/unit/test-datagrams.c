@@ -260,6 +260,26 @@ START_TEST(answers_segments)
 }
 END_TEST
 
+/* They come as one, too (udp(7) UDP_GRO): more of them than messages are read at once. */
+START_TEST(takes_segments_together)
+{
+	struct rig rig;
+	int client = open_client("127.0.0.1", 0), size = 10;
+	char bytes[640] = {0};
+
+	rig_open(&rig, &service);
+
+	struct address server = rig_serve(&rig, "127.0.0.1", SOCK_DGRAM);
+
+	ck_assert_int_eq(setsockopt(client, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)), 0);
+	ask(client, &server, bytes, sizeof(bytes));
+	RIG_UNTIL(&rig, rig.status.datagrams_answered > 0);
+	ck_assert_uint_eq(rig.status.datagrams_answered, sizeof(bytes) / 10);
+	close(client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* Sends one datagram that is not answered, for one reason. */
 static void expect_refusal(struct rig *rig, int client, const struct address *server,
 			   enum refusal why)
@@ -857,6 +877,7 @@ int main(void)
 		UNIT_ONCE("answers", counts_replies_too_large),
 		UNIT_ONCE("answers", answers_many),
 		UNIT_ONCE("answers", answers_segments),
+		UNIT_ONCE("answers", takes_segments_together),
 		UNIT_ONCE("guard", refuses_own_port),
 		UNIT_ONCE("guard", refuses_the_port_of_another_own_socket),
 		UNIT_LOOP_UNLESS(unfit, "guard", refuses_low_ports, 0, 1),
