@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "exchange/exchange-options.h"
@@ -104,17 +105,69 @@ static unsigned count_welcoming(const struct address *address)
 	return count;
 }
 
-/* A socket that stands alone is everybody's. */
+/* For what a worker waits on a descriptor (proc_pid_fdinfo(5)); 0: it does not. */
+static uint32_t find_events(unsigned worker, int fd)
+{
+	uint32_t found = 0, events;
+	char path[64], line[256];
+	int waited;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", crew.workers[worker].loop.epoll_fd);
+	info = fopen(path, "re");
+	ck_assert_ptr_nonnull(info);
+	while (fgets(line, sizeof(line), info))
+		if (sscanf(line, "tfd: %d events: %x", &waited, &events) == 2 && waited == fd)
+			found = events;
+	(void)fclose(info);
+	return found;
+}
+
+/* A socket that stands alone is everybody's; who comes wakes one of them (epoll_ctl(2)). */
 START_TEST(shares_a_socket)
 {
+	const bool is_stream = _i;
 	struct address address = rig_address("127.0.0.1", 0);
 
 	begin(3);
-	add(socket_open(&address, SOCK_STREAM), ENDPOINT_LISTENING);
+	add(socket_open(&address, is_stream ? SOCK_STREAM : SOCK_DGRAM),
+	    is_stream ? ENDPOINT_LISTENING : ENDPOINT_DATAGRAM);
 	serve();
 	ck_assert(crew.welcomes);
 	for (unsigned i = 0; i < 3; i++)
-		ck_assert_ptr_nonnull(crew.workers[i].streams.listeners);
+		ck_assert_uint_eq(find_events(i, items[0].fd) & (EPOLLIN | EPOLLEXCLUSIVE),
+				  EPOLLIN | EPOLLEXCLUSIVE);
+	end();
+}
+END_TEST
+
+/* A port that nobody else has, over both transports. */
+static void open_both(int *ret_stream, int *ret_datagram)
+{
+	struct address address = rig_address("127.0.0.1", 0);
+
+	*ret_stream = socket_open(&address, SOCK_STREAM);
+	ck_assert_int_eq(socket_get_name(*ret_stream, &address), 0);
+	*ret_datagram = socket_open(&address, SOCK_DGRAM);
+	if (*ret_datagram >= 0)
+		return;
+	(void)close(*ret_stream);
+	open_both(ret_stream, ret_datagram);
+}
+
+/* The same port over both transports is two that stand alone. */
+START_TEST(shares_both_transports)
+{
+	int stream, datagram;
+
+	begin(2);
+	open_both(&stream, &datagram);
+	add(stream, ENDPOINT_LISTENING);
+	add(datagram, ENDPOINT_DATAGRAM);
+	serve();
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned socket = 0; socket < 2; socket++)
+			ck_assert_uint_ne(find_events(i, items[socket].fd), 0);
 	end();
 }
 END_TEST
@@ -177,6 +230,29 @@ START_TEST(refuses_without_a_state_by_reset)
 	ck_assert_int_eq(close(listener), 0);
 	client_close(&client);
 	end();
+}
+END_TEST
+
+/* Those that an earlier process had are everybody's, in turn. */
+START_TEST(spreads_the_stored)
+{
+	int others[4], ends[2];
+
+	begin(2);
+	for (unsigned i = 0; i < 4; i++) {
+		ck_assert_int_eq(
+			socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends),
+			0);
+		others[i] = ends[1];
+		add(ends[0], ENDPOINT_STORED);
+		items[i].name = (char *)"stored-idle-1-1";
+	}
+	serve();
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_uint_eq(crew.workers[i].streams.context.connections.count, 2);
+	end();
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_int_eq(close(others[i]), 0);
 }
 END_TEST
 
@@ -330,8 +406,10 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
-		UNIT_ONCE("crew_serve", shares_a_socket),
+		UNIT_LOOP("crew_serve", shares_a_socket, 0, 2),
+		UNIT_ONCE("crew_serve", shares_both_transports),
 		UNIT_ONCE("crew_serve", spreads_twins),
+		UNIT_ONCE("crew_serve", spreads_the_stored),
 		UNIT_ONCE("crew_serve", takes_a_connection),
 		UNIT_ONCE("crew_serve", refuses_without_a_state_by_reset),
 		UNIT_ONCE("crew_has_stopped", stops_with_its_last_worker),

@@ -90,6 +90,23 @@ START_TEST(goes_on)
 }
 END_TEST
 
+/* By more than what is left of its last page. */
+START_TEST(grows)
+{
+	struct ledger first, second;
+	uint32_t count = 0;
+
+	ck_assert_int_eq(ledger_make(&first, 4), 0);
+	ck_assert_int_eq(ledger_adopt(&second, descriptor_of(&first), 10000), 0);
+	ledger_free(&first);
+	ledger_sweep(&second);
+	while (ledger_enter(&second) > 0)
+		count++;
+	ck_assert_uint_eq(count, 20000);
+	ledger_free(&second);
+}
+END_TEST
+
 START_TEST(knows_no_other_slots)
 {
 	static const uint64_t others[] = {0, 1, 15, 36, 37, UINT64_C(1) << 32 | 16, UINT64_MAX};
@@ -160,6 +177,7 @@ int main(void)
 		UNIT_ONCE("ledger_enter", has_a_slot_for_each),
 		UNIT_ONCE("ledger_enter", takes_turns),
 		UNIT_LOOP("ledger_adopt", goes_on, 3, 6),
+		UNIT_ONCE("ledger_adopt", grows),
 		UNIT_ONCE("ledger_adopt", refuses_what_it_is_not),
 		UNIT_ONCE("ledger_take", knows_no_other_slots),
 		UNIT_ONCE("ledger_make", has_an_end),

@@ -4,7 +4,9 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include "manager.h"
@@ -163,6 +165,49 @@ START_TEST(waits_once_for_one_that_does_not_read)
 }
 END_TEST
 
+/* A manager that is behind is left alone soon: it does not find hundreds (unix(7) would allow
+ * some).
+ */
+START_TEST(leaves_little_unread)
+{
+	unsigned sent = 0;
+
+	begin();
+	while (notify_send(&notify, NOTIFY_OFFER, -1, "STATUS=x") == 0)
+		sent++;
+	ck_assert_uint_ge(sent, 2);
+	ck_assert_uint_le(sent, 20);
+	end();
+}
+END_TEST
+
+static void read_one(int number)
+{
+	int error = errno;
+	char bytes[64];
+
+	(void)number;
+	if (recv(manager, bytes, sizeof(bytes), 0) < 0)
+		abort();
+	errno = error;
+}
+
+/* A signal comes while it waits (one that is sent to stop a process, and go on, is enough:
+ * signal(7)). */
+START_TEST(goes_on_when_interrupted)
+{
+	static const struct itimerval soon = {.it_value = {.tv_usec = 50000}};
+
+	begin();
+	fill();
+	(void)signal(SIGALRM, read_one);
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	ck_assert_int_eq(notify_send(&notify, NOTIFY_INSIST, -1, "READY=1"), 0);
+	(void)signal(SIGALRM, SIG_DFL);
+	end();
+}
+END_TEST
+
 /* Reads one message, once somebody has waited for room for a while. */
 static void *read_late(void *userdata)
 {
@@ -241,6 +286,8 @@ int main(void)
 		UNIT_ONCE("notify_send", goes_without_a_manager),
 		UNIT_ONCE("notify_send", says_that_the_manager_has_gone),
 		UNIT_ONCE("notify_send", waits_once_for_one_that_does_not_read),
+		UNIT_ONCE("notify_send", leaves_little_unread),
+		UNIT_ONCE("notify_send", goes_on_when_interrupted),
 		UNIT_ONCE("notify_send", what_is_insisted_on_comes_late),
 		UNIT_ONCE("notify_settle", settles),
 		UNIT_ONCE("notify_settle", settles_no_longer_than_that),

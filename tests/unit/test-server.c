@@ -407,6 +407,33 @@ START_TEST(second_signal_ends_at_once)
 }
 END_TEST
 
+/* All of them, however little time there is; then the manager is asked whether it has them, or it
+ * might not come to that before the daemon is gone. */
+START_TEST(hands_over)
+{
+	enum { CLIENTS = 40 };
+	struct daemon daemon;
+	unsigned stored = 0;
+	int fds[CLIENTS];
+
+	daemon_prepare(&daemon);
+	daemon.options.workers = (unsigned)_i;
+	daemon.options.drain_timeout = 0;
+	daemon_start(&daemon);
+	for (int i = 0; i < CLIENTS; i++)
+		fds[i] = converse(&daemon);
+	daemon_signal(&daemon, SIGUSR2);
+	do {
+		expect_notice(&daemon, "=");
+		stored += strstr(daemon.notice, "FDSTORE=1\nFDNAME=stored-idle-") != NULL;
+	} while (!strstr(daemon.notice, "BARRIER=1"));
+	ck_assert_uint_eq(stored, CLIENTS);
+	for (int i = 0; i < CLIENTS; i++)
+		close(fds[i]);
+	expect_end(&daemon);
+}
+END_TEST
+
 /* Nobody else would accept them; a client must not wait for the end of others. */
 START_TEST(turns_away_while_it_drains)
 {
@@ -1189,6 +1216,7 @@ int main(void)
 		UNIT_LOOP("stopping", second_signal_ends_at_once, 1, 3),
 		UNIT_LOOP("stopping", drains_so_long, 0, 2),
 		UNIT_LOOP("stopping", drains_the_silent, 1, 3),
+		UNIT_LOOP("stopping", hands_over, 1, 4),
 		UNIT_LOOP("stopping", turns_away_while_it_drains, 1, 3),
 		UNIT_ONCE("stopping", drains_who_comes_to_a_late_worker),
 		UNIT_LOOP("idle", exits_when_idle, 0, 2),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "net/socket.h"
@@ -15,6 +16,16 @@
 
 static struct rig rig;
 static struct address server;
+
+/* What accept4(2) fails with, once; 0: nothing. */
+static int accept_error;
+
+int accept4(int fd, __SOCKADDR_ARG peer, socklen_t *length, int flags)
+{
+	errno = accept_error;
+	accept_error = 0;
+	return errno ? -1 : (int)syscall(SYS_accept4, fd, peer.__sockaddr__, length, flags);
+}
 
 /* A rig that listens; whole-program state, since each test is a process of its own or comes after
  * the other's close. */
@@ -350,6 +361,43 @@ START_TEST(out_of_descriptors)
 	ck_assert(!rig.streams.paused);
 	expect_counts(2, 2);
 	close_many(clients, 5);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Each way to be short of something (accept(2)): it is told which, and nothing spins. */
+START_TEST(short_of_something)
+{
+	static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
+	enum shortage why = _i < 2 ? SHORTAGE_DESCRIPTORS : SHORTAGE_MEMORY;
+	struct client client;
+
+	open_listening();
+	client_connect(&client, &server);
+	accept_error = errors[_i];
+	RIG_UNTIL(&rig, rig.streams.paused);
+	rig_expect_rest(&rig);
+	ck_assert_uint_eq(rig.status.accepting_paused[why], 1);
+	streams_resume(&rig.streams);
+	expect_service(&client);
+	ck_assert_uint_eq(rig.status.accepting_resumed, 1);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Any other error is of one who has gone: the next is accepted. */
+START_TEST(others_errors)
+{
+	static const int errors[] = {EINTR, EAGAIN, ECONNABORTED, EPROTO, ENETDOWN, EPERM};
+	struct client client;
+
+	open_listening();
+	client_connect(&client, &server);
+	accept_error = errors[_i];
+	expect_service(&client);
+	ck_assert_uint_eq(rig.status.limited, 0);
+	client_close(&client);
 	rig_close(&rig);
 }
 END_TEST
@@ -695,10 +743,12 @@ int main(void)
 		UNIT_ONCE("accepting", sends_at_once_over_a_connection_taken),
 		UNIT_ONCE("accepting", reset_in_the_backlog),
 		UNIT_ONCE("accepting", dead_listener),
+		UNIT_LOOP("accepting", others_errors, 0, 6),
 		UNIT_ONCE("limits", connections_max),
 		UNIT_ONCE("limits", connections_max_per_source),
 		UNIT_ONCE("limits", connections_max_per_source_of_the_restored),
 		UNIT_LOOP_UNLESS(no_limit, "limits", out_of_descriptors, 0, 1),
+		UNIT_LOOP("limits", short_of_something, 0, 4),
 		UNIT_ONCE("table", table),
 		UNIT_ONCE("table", many_end_together),
 		UNIT_ONCE("streams_stop", stops),

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,6 +55,19 @@ static void end(void)
 	worker_join(&worker);
 	worker_free(&worker);
 	admission_free(&admission);
+}
+
+/* How often from now on there is no memory to wait for one descriptor more. */
+static unsigned shortages;
+
+int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+	if (operation == EPOLL_CTL_ADD && shortages > 0) {
+		shortages--;
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, epoll_fd, operation, fd, event);
 }
 
 /* Until the worker was seen to turn; asked for as the watchdog does. */
@@ -228,14 +242,60 @@ START_TEST(does_all_before_it_ends)
 }
 END_TEST
 
+/* No descriptor is left to accept with. */
+static void run_out_of_descriptors(const struct address *address)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), next = dup(fd);
+	struct rlimit before, none;
+
+	ck_assert_int_eq(connect(fd, &address->any, address->length), 0);
+	close(next);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)next;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	while (!worker.streams.paused)
+		ck_assert_int_eq(loop_round(&worker.loop, 1000), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close(fd);
+}
+
+/* Though nothing happens meanwhile. */
+START_TEST(tries_to_accept_until_it_can)
+{
+	struct address address = rig_address("127.0.0.1", 0);
+	struct endpoint endpoint = {.fd = socket_open(&address, SOCK_STREAM),
+				    .kind = ENDPOINT_LISTENING};
+
+	begin();
+	ck_assert_int_eq(worker_serve(&worker, &endpoint), 0);
+	ck_assert_int_eq(socket_get_name(endpoint.fd, &address), 0);
+	run_out_of_descriptors(&address);
+	shortages = 2;
+	for (unsigned tries = 0; tries < 3; tries++) {
+		ck_assert(worker.streams.paused);
+		ck_assert_uint_le(worker.resume_timer.deadline, worker.loop.now + 1000000);
+		timer_set(&worker.resume_timer, worker.loop.now);
+		while (worker.resume_timer.deadline <= worker.loop.now)
+			ck_assert_int_eq(loop_round(&worker.loop, 1000), 0);
+	}
+	ck_assert(!worker.streams.paused);
+	ck_assert_uint_eq(worker.resume_timer.deadline, TIMER_NEVER);
+	end();
+	close(endpoint.fd);
+}
+END_TEST
+
 int main(void)
 {
+	const char *no_limit = unit_lacks_descriptor_limit();
 	const struct unit_row rows[] = {
 		UNIT_ONCE("worker_init", tells_what_is_wanted),
 		UNIT_ONCE("worker_is_alive", is_alive_while_its_loop_turns),
 		UNIT_ONCE("worker_is_alive", is_not_alive_while_it_is_stuck),
 		UNIT_ONCE("worker_is_alive", is_told_while_it_is_asked),
 		UNIT_ONCE("worker_start", says_that_it_failed),
+		UNIT_LOOP_UNLESS(no_limit, "worker_serve", tries_to_accept_until_it_can, 0, 1),
 		UNIT_ONCE("worker_join", does_all_before_it_ends),
 		{0},
 	};
