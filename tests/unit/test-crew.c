@@ -256,6 +256,51 @@ START_TEST(spreads_the_stored)
 }
 END_TEST
 
+/* A TCP connection that was accepted; *ret_client is its other end. */
+static int accept_one(int *ret_client)
+{
+	struct address address = rig_address("127.0.0.1", 0);
+	int listener = socket_open(&address, SOCK_STREAM), fd;
+	struct pollfd wait = {.fd = listener, .events = POLLIN};
+
+	ck_assert_int_eq(socket_get_name(listener, &address), 0);
+	*ret_client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(connect(*ret_client, &address.any, address.length), 0);
+	ck_assert_int_eq(poll(&wait, 1, 10000), 1);
+	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	close(listener);
+	return fd;
+}
+
+/* By the reason for which it is not taken over. */
+START_TEST(counts_what_it_refuses_of_the_stored)
+{
+	static const enum refusal reasons[] = {REFUSAL_CONNECTIONS_MAX, REFUSAL_PER_SOURCE,
+					       REFUSAL_STATE};
+	struct status status;
+	int clients[2];
+
+	begin(1);
+	if (_i == 0)
+		options.connections_max = 1;
+	else if (_i == 1)
+		options.connections_max_per_source = 1;
+	for (unsigned i = 0; i < 2; i++) {
+		add(accept_one(&clients[i]), ENDPOINT_STORED);
+		items[i].name = (char *)(_i == 2 && i == 1 ? "stored-busy-1-1" : "stored-idle-1-1");
+	}
+	serve();
+	crew_sum_status(&crew, &status);
+	ck_assert_uint_eq(status.connections_open, 1);
+	ck_assert_uint_eq(status.connections_served, 1);
+	ck_assert_uint_eq(status.connections_refused, 1);
+	ck_assert_uint_eq(status.refused[reasons[_i]], 1);
+	end();
+	close(clients[0]);
+	close(clients[1]);
+}
+END_TEST
+
 /* Not before the last of them. */
 START_TEST(stops_with_its_last_worker)
 {
@@ -410,6 +455,7 @@ int main(void)
 		UNIT_ONCE("crew_serve", shares_both_transports),
 		UNIT_ONCE("crew_serve", spreads_twins),
 		UNIT_ONCE("crew_serve", spreads_the_stored),
+		UNIT_LOOP("crew_serve", counts_what_it_refuses_of_the_stored, 0, 3),
 		UNIT_ONCE("crew_serve", takes_a_connection),
 		UNIT_ONCE("crew_serve", refuses_without_a_state_by_reset),
 		UNIT_ONCE("crew_has_stopped", stops_with_its_last_worker),

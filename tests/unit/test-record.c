@@ -5,12 +5,33 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "net/socket.h"
 #include "rig.h"
 #include "server/connection.h"
 #include "server/log.h"
+
+/* What came to the journal, the fields a line each, in the place of libsystemd's and libc's. */
+static char fields_sent[4096];
+
+int sd_journal_sendv(const struct iovec *fields, int count);
+int sd_journal_sendv(const struct iovec *fields, int count)
+{
+	char *end = fields_sent;
+
+	for (int i = 0; i < count; i++)
+		end += sprintf(end, "%.*s\n", (int)fields[i].iov_len, (char *)fields[i].iov_base);
+	return 0;
+}
+
+int access(const char *path, int mode)
+{
+	ck_assert_str_eq(path, "/run/systemd/journal/socket");
+	return mode == F_OK ? 0 : -1;
+}
 
 static struct rig rig;
 static FILE *log_file;
@@ -190,6 +211,34 @@ START_TEST(tells_an_error)
 }
 END_TEST
 
+/* For whoever looks for them with journalctl(1). */
+START_TEST(has_fields)
+{
+	const struct address peer = rig_address("192.0.2.1", 40000);
+	struct record record;
+	struct stat status;
+	char stream[64];
+
+	begin(LOG_INFO);
+	ck_assert_int_eq(fstat(STDERR_FILENO, &status), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)status.st_dev,
+		 (unsigned long long)status.st_ino);
+	ck_assert_int_eq(setenv("JOURNAL_STREAM", stream, 1), 0);
+	log_open(LOG_INFO);
+	record_begin(&record, -1, &peer);
+	record.bytes_in = 7;
+	record.bytes_out = 9;
+	record.error = ETIMEDOUT;
+	record_log(&record, "error");
+	ck_assert_str_eq(end(), "");
+	ck_assert_ptr_nonnull(strstr(fields_sent,
+				     "PRIORITY=6\nCLIENT_ADDR=192.0.2.1\nCLIENT_PORT=40000\n"
+				     "BYTES_IN=7\nBYTES_OUT=9\nDURATION_USEC="));
+	ck_assert_ptr_nonnull(strstr(
+		fields_sent, "\nREASON=error\nERRNO=110\nMESSAGE=connection from 192.0.2.1:"));
+}
+END_TEST
+
 START_TEST(tells_who_was_refused)
 {
 	struct client first, second;
@@ -264,6 +313,7 @@ int main(void)
 		UNIT_LOOP("record_log", tells_that_the_daemon_ends, 0, RIG_WAYS),
 		UNIT_LOOP("record_log", tells_that_it_goes_on_elsewhere, 0, RIG_WAYS),
 		UNIT_ONCE("record_log", tells_an_error),
+		UNIT_ONCE("record_log", has_fields),
 		UNIT_ONCE("record_log_refused_connection", tells_who_was_refused),
 		UNIT_LOOP("record_log_refused_datagram", tells_each_datagram_refused, LOG_INFO,
 			  LOG_DEBUG + 1),

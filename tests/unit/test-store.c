@@ -350,6 +350,30 @@ START_TEST(keeps_what_was_at_rest)
 }
 END_TEST
 
+/* Nothing is left to go on with. */
+START_TEST(keeps_nobody_who_is_answered)
+{
+	struct endpoints endpoints = {0};
+	struct address server;
+	struct client client;
+
+	begin(true);
+	keep(&endpoints, "stored-ledger");
+	rig.exchange.once = true;
+	server = rig_serve(&rig, "127.0.0.1", SOCK_STREAM);
+	client_connect(&client, &server);
+	client_send(&client, "x", 1);
+	RIG_UNTIL(&rig, client_has(&client, "X"));
+	ck_assert_uint_eq(rig.streams.context.connections.count, 1);
+	streams_sweep(&rig.streams);
+	expect_silence();
+	client_close(&client);
+	free_names(&endpoints);
+	ck_assert_int_eq(close(passed[0].fd), 0);
+	end();
+}
+END_TEST
+
 /* What is stored is shut down where it is closed: the peer sees the end, the manager a hang-up. */
 START_TEST(a_close_reaches_the_peer)
 {
@@ -576,6 +600,7 @@ int main(void)
 		UNIT_ONCE("store_find", finds_by_name),
 		UNIT_LOOP("store_open", forgets_by_name, 0, 2),
 		UNIT_LOOP("store_keep", keeps_what_was_at_rest, 0, 2),
+		UNIT_ONCE("store_keep", keeps_nobody_who_is_answered),
 		UNIT_ONCE("store_keep", a_close_reaches_the_peer),
 		UNIT_ONCE("store_keep", a_cut_reaches_the_peer),
 		UNIT_ONCE("store_keep", leaves_the_manager_its_time),

@@ -479,6 +479,22 @@ START_TEST(dead_listener)
 }
 END_TEST
 
+/* To walk all of them has its price, however little time one has left. */
+START_TEST(sweeps_now_and_then)
+{
+	struct client client;
+
+	open_listening();
+	rig.streams.context.idle_timeout = SECOND;
+	connect_many(&client, 1);
+	rig.loop.now += SECOND - 1000;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.streams.context.next_sweep, rig.loop.now + SECOND / 10);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* Silent for exactly so long: closed, and those that were active meanwhile are not. */
 START_TEST(sweeps_the_silent)
 {
@@ -753,6 +769,7 @@ int main(void)
 		UNIT_ONCE("table", many_end_together),
 		UNIT_ONCE("streams_stop", stops),
 		UNIT_LOOP_UNLESS(no_limit, "streams_stop", stops_while_paused, 0, 1),
+		UNIT_ONCE("streams_sweep", sweeps_now_and_then),
 		UNIT_ONCE("streams_sweep", sweeps_the_silent),
 		UNIT_ONCE("streams_sweep", sweeps_who_never_reads),
 		UNIT_LOOP("streams_sweep", sweeps_who_drips, 0, 3),

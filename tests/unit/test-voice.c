@@ -2,6 +2,8 @@
 
 /* Tests of server/voice.h: what a service manager and the log get to hear, and how often. */
 
+#include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -235,6 +237,39 @@ START_TEST(tells_of_a_reload)
 }
 END_TEST
 
+/* A manager that has much to do, and then reads. Returns whether it comes upon what it waits for.
+ */
+static void *read_late(void *expected)
+{
+	struct pollfd wait = {.fd = manager, .events = POLLIN};
+
+	(void)poll(NULL, 0, 50);
+	while (poll(&wait, 1, 1000) > 0)
+		if (strncmp(heard(), expected, strlen(expected)) == 0)
+			return expected;
+	return NULL;
+}
+
+/* It would wait for them in vain, for as long as its units say, and then kill. */
+START_TEST(insists_on_what_is_waited_for)
+{
+	static void (*const say[])(struct voice * voice) = {voice_ready, voice_reloading,
+							    voice_stopping};
+	static const char *const said[] = {"READY=1", "RELOADING=1", "STOPPING=1"};
+	pthread_t thread;
+	void *came;
+
+	begin(true);
+	while (notify_send(&notify, NOTIFY_OFFER, -1, "STATUS=x") == 0)
+		;
+	ck_assert_int_eq(pthread_create(&thread, NULL, read_late, (void *)said[_i]), 0);
+	say[_i](&voice);
+	ck_assert_int_eq(pthread_join(thread, &came), 0);
+	ck_assert_ptr_nonnull(came);
+	end();
+}
+END_TEST
+
 /* The log's ten seconds begin anew. */
 START_TEST(a_reload_lets_it_speak)
 {
@@ -267,6 +302,7 @@ int main(void)
 		UNIT_ONCE("voice_active", logs_refusals_every_ten_seconds),
 		UNIT_ONCE("voice_active", logs_what_else_was_limited),
 		UNIT_ONCE("voice_wants", is_not_woken_for_nobody),
+		UNIT_LOOP("voice_ready", insists_on_what_is_waited_for, 0, 3),
 		UNIT_ONCE("voice_stopping", logs_what_is_left_at_the_end),
 		UNIT_ONCE("voice_reloading", tells_of_a_reload),
 		UNIT_ONCE("voice_reloading", a_reload_lets_it_speak),
