@@ -115,8 +115,6 @@ static void restore(struct crew *crew, struct endpoints *endpoints, size_t i)
 		/* Part of an answer may be missing: this is not to look like its end. */
 		socket_end_by_reset(endpoints->items[i].fd);
 	}
-	if (r < 0 && entry.slot > 0)
-		store_forget(crew->common.store, endpoints->items[i].name);
 	if (r < 0)
 		status_refuse_connection(&worker->status, why_lost(r));
 }

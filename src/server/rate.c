@@ -17,7 +17,7 @@
 
 struct entry {
 	uint64_t source;
-	uint64_t full_at; /* nanoseconds: when the bucket is full again; 0: never used */
+	uint64_t full_at; /* nanoseconds: when the bucket is full again */
 };
 
 struct rate {
@@ -64,7 +64,7 @@ static struct entry *entry_of(struct rate *rate, uint64_t source)
 	struct entry *set = set_of(rate, source), *fullest = set;
 
 	for (unsigned i = 0; i < WAYS; i++) {
-		if (set[i].source == source && set[i].full_at > 0)
+		if (set[i].source == source)
 			return &set[i];
 		if (set[i].full_at < fullest->full_at)
 			fullest = &set[i];

@@ -124,7 +124,7 @@ static bool stays(const struct store *store, const struct endpoint *endpoint)
 	       (is_ledger(endpoint) || mark == LEDGER_AT_REST || mark == LEDGER_STATED);
 }
 
-void store_forget(struct store *store, const char *name)
+static void forget(const struct store *store, const char *name)
 {
 	(void)notify_send(store->notify, NOTIFY_INSIST, -1, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 }
@@ -147,7 +147,7 @@ int store_open(struct store *store, struct notify *notify, bool always, size_t c
 	for (size_t i = 0; i < endpoints->count; i++)
 		if (endpoints->items[i].kind == ENDPOINT_STORED &&
 		    !stays(store, &endpoints->items[i]))
-			store_forget(store, endpoints->items[i].name);
+			forget(store, endpoints->items[i].name);
 	if (!store->always || store->ledger.marks)
 		return 0;
 	r = ledger_make(&store->ledger, connections);
@@ -184,7 +184,7 @@ static bool is_over(int fd)
 {
 	struct pollfd look = {.fd = fd};
 
-	return poll(&look, 1, 0) > 0 && look.revents & (POLLHUP | POLLERR);
+	return poll(&look, 1, 0) > 0 && look.revents & POLLHUP;
 }
 
 static int find_kept(struct store *store, const struct endpoints *endpoints, size_t i,
@@ -204,7 +204,7 @@ static int find_kept(struct store *store, const struct endpoints *endpoints, siz
 		r = find_state(store, behind(endpoint->name, KEPT), &entry.state);
 		if (r >= 0 || !store->always)
 			break;
-		store_forget(store, endpoint->name);
+		forget(store, endpoint->name);
 		ledger_set(&store->ledger, (uint32_t)slot, LEDGER_FREE);
 		break;
 	case LEDGER_BUSY:

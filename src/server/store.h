@@ -66,9 +66,6 @@ struct store_entry {
 int store_find(struct store *store, const struct endpoints *endpoints, size_t i,
 	       struct store_entry *ret_entry);
 
-/* The entry of this name could not be restored: the store need not keep it either. */
-void store_forget(struct store *store, const char *name);
-
 /* All have been asked for: what was stored and is nowhere any more makes room. */
 void store_settle(struct store *store);
 

@@ -295,7 +295,7 @@ int streams_restore(struct streams *streams, const struct store_entry *entry)
 
 	if (r < 0) {
 		if (entry->slot > 0)
-			(void)store_leave(store, entry->slot, NOTIFY_OFFER);
+			(void)store_leave(store, entry->slot, NOTIFY_INSIST);
 		return r;
 	}
 	connection_share(connection, entry->slot);
