@@ -195,6 +195,13 @@ class Descriptors(support.SystemTest):
         resumed = sum(int(number) for line in told for number in re.findall(r"resumed: (\d+)", line))
         self.assertEqual(paused, resumed)
 
+    def test_soft_limit_is_raised(self):
+        """As far as is allowed: 1024, which many begin with, is for programs that use select(2)."""
+        daemon = self.start_daemon(f"--listen-stream={support.free_port()}",
+                                   prefix=("sh", "-c", 'ulimit -S -n 64; ulimit -H -n 200; exec "$@"', "sh"))
+        with open(f"/proc/{daemon.pid}/limits") as limits:
+            self.assertRegex(limits.read(), r"(?m)^Max open files +200 +200 ")
+
 
 if __name__ == "__main__":
     support.main()

@@ -27,11 +27,19 @@ static size_t finish(struct service_state *state, void *out)
 	return 0;
 }
 
+static bool is_state(const struct service_state *state)
+{
+	static const struct service_state none;
+
+	return memcmp(state, &none, sizeof(none)) == 0;
+}
+
 const struct service rig_tripling = {
 	.name = "tripling",
 	.growth = 3,
 	.feed = triple,
 	.finish = finish,
+	.is_state = is_state,
 };
 
 void rig_open(struct rig *rig, const struct service *s)

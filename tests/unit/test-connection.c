@@ -9,11 +9,25 @@
 #include <poll.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "loopback.h"
 #include "rig.h"
 #include "server/connection.h"
+
+/* How often from now on there is no memory to wait for something else. */
+static unsigned shortages;
+
+int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+	if (operation != EPOLL_CTL_DEL && shortages > 0) {
+		shortages--;
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, epoll_fd, operation, fd, event);
+}
 
 /* More than the sockets' buffers hold. */
 #define MUCH ((size_t)16 << 20)
@@ -283,6 +297,57 @@ START_TEST(lingers_so_long_and_no_longer)
 }
 END_TEST
 
+/* From its end on, however long ago anything that counts had come before. */
+START_TEST(lingers_as_long_after_a_message_that_dripped)
+{
+	struct rig rig;
+	struct client client;
+
+	rig_open(&rig, &service);
+	rig.exchange.framing = FRAMING_LINE;
+	rig.exchange.message_max = 8;
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "exactly8", 8);
+	RIG_UNTIL(&rig, rig.status.bytes_in == 8);
+	rig.loop.now += 2 * CONNECTION_LINGER_USEC;
+	client_send(&client, "more", 4);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	rig.loop.now += CONNECTION_LINGER_USEC / 2;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.status.connections_open, 1);
+	client_close(&client);
+	RIG_UNTIL(&rig, rig.status.connections_open == 0);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Its last answer is one, too: time to take it begins with the end of the question. */
+START_TEST(half_close_is_progress)
+{
+	static char bytes[100000];
+	struct rig rig;
+	struct client client;
+
+	rig_open(&rig, &rig_tripling);
+	rig.exchange.framing = FRAMING_LINE;
+	rig.exchange.message_max = sizeof(bytes);
+	rig.streams.context.idle_timeout = 10000000;
+	rig_connect(&rig, &client, 0);
+	client_send(&client, bytes, sizeof(bytes));
+	RIG_UNTIL(&rig, rig.status.bytes_in == sizeof(bytes));
+	rig.loop.now += 9000000;
+	half_close(&client);
+	RIG_UNTIL(&rig, rig.status.bytes_unsent > 0);
+	rig.loop.now += 9000000;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.status.connections_open, 1);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	ck_assert_uint_eq(client.length, 3 * sizeof(bytes));
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* A bad message: what was answered before it is sent, then the end. */
 START_TEST(bad_message_ends_it)
 {
@@ -483,6 +548,27 @@ START_TEST(cut_answer_is_reset)
 }
 END_TEST
 
+/* The rest of its answer can't be waited with: it is cut, and counted. */
+START_TEST(cut_where_nothing_can_be_waited_for)
+{
+	static char bytes[100000];
+	struct client client;
+	struct rig rig;
+
+	rig_open(&rig, &rig_tripling);
+	rig_connect(&rig, &client, 0);
+	shortages = 1;
+	client_send(&client, bytes, sizeof(bytes));
+	RIG_UNTIL(&rig, rig.status.connections_open == 0);
+	ck_assert_uint_eq(shortages, 0);
+	ck_assert_uint_eq(rig.status.connections_cut, 1);
+	ck_assert_uint_eq(rig.status.limited, 1);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 /* A descriptor that can't be waited for is closed, and not counted as served. */
 START_TEST(refuses_what_epoll_refuses)
 {
@@ -651,29 +737,57 @@ START_TEST(last_answer_and_end_are_one_segment)
 }
 END_TEST
 
-/* An answer that does not fit while it is accepted: the rest comes later, and then the end. */
-START_TEST(slow_reader_on_accepting)
+#define ASKED 60000
+
+/* A client whose answer does not fit when it is accepted. */
+static void ask_much_on_connecting(struct rig *rig, struct client *client)
 {
+	static char bytes[ASKED];
 	const int small = 1;
-	struct rig rig;
-	struct client client;
 	struct address server;
-	char bytes[60000];
 
 	memset(bytes, 'x', sizeof(bytes));
-	rig_open(&rig, &rig_tripling);
-	server = rig_serve(&rig, "127.0.0.1", SOCK_STREAM);
+	rig_open(rig, &rig_tripling);
+	server = rig_serve(rig, "127.0.0.1", SOCK_STREAM);
 	/* Those accepted from it have it, too. */
 	ck_assert_int_eq(
-		setsockopt(rig.endpoints[0].fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
-	client_connect(&client, &server);
-	client_send(&client, bytes, sizeof(bytes));
+		setsockopt(rig->endpoints[0].fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	client_connect(client, &server);
+	client_send(client, bytes, sizeof(bytes));
+}
+
+/* The rest comes later, and then the end. */
+START_TEST(slow_reader_on_accepting)
+{
+	struct rig rig;
+	struct client client;
+
+	ask_much_on_connecting(&rig, &client);
 	half_close(&client);
 	rig_round(&rig);
 	ck_assert_int_eq(connection_at(&rig.streams.context, 0)->state, CONNECTION_SENDING);
 	RIG_UNTIL(&rig, client_is_over(&client));
-	expect_tripled(&client, sizeof(bytes));
+	expect_tripled(&client, ASKED);
 	ck_assert_int_eq(client.error, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Without memory to wait until he does, his answer does not look complete. */
+START_TEST(slow_reader_who_is_refused)
+{
+	struct rig rig;
+	struct client client;
+
+	ask_much_on_connecting(&rig, &client);
+	shortages = 1;
+	rig_round(&rig);
+	ck_assert_uint_eq(rig.status.connections_open, 0);
+	ck_assert_uint_eq(rig.status.refused[REFUSAL_MEMORY], 1);
+	while (!client_is_over(&client))
+		wait_for(client.fd, POLLIN);
+	ck_assert_int_eq(client.error, ECONNRESET);
 	client_close(&client);
 	rig_close(&rig);
 }
@@ -729,11 +843,15 @@ int main(void)
 		UNIT_LOOP("lingering", unfinished_message_ends_it, 0, RIG_WAYS),
 		UNIT_LOOP("reset", reset_at_any_stage, 0, RIG_WAYS * STAGE_COUNT),
 		UNIT_LOOP("connection_close", closed_while_sending, 0, RIG_WAYS),
+		UNIT_LOOP("ends", lingers_as_long_after_a_message_that_dripped, 0, RIG_WAYS),
+		UNIT_ONCE("ends", half_close_is_progress),
 		UNIT_LOOP("connection_close", cut_answer_is_reset, 0, 2),
 		UNIT_ONCE("connection_begin", answers_on_accepting),
 		UNIT_LOOP("connection_begin", goes_on_after_accepting, 0, 2),
 		UNIT_LOOP("connection_begin", last_answer_and_end_are_one_segment, 0, 3),
 		UNIT_ONCE("connection_begin", slow_reader_on_accepting),
+		UNIT_ONCE("connection_begin", slow_reader_who_is_refused),
+		UNIT_ONCE("connection_close", cut_where_nothing_can_be_waited_for),
 		UNIT_ONCE("connection_begin", refuses_what_epoll_refuses),
 		{0},
 	};

@@ -3,6 +3,9 @@
 /* Tests of server/rate.h. */
 
 #include "server/rate.h"
+
+#include <pthread.h>
+
 #include "unit.h"
 
 #define SECOND UINT64_C(1000000)
@@ -33,6 +36,39 @@ START_TEST(gives_a_second_at_once_and_no_more)
 	ck_assert_uint_eq(take(rate, 2, 5 * SECOND, 1000), 100);
 	ck_assert_uint_eq(take(rate, 1, 5 * SECOND, 1000), 0);
 	rate_free(rate);
+}
+END_TEST
+
+#define THREADS    4
+#define PER_SECOND 100000
+
+static struct rate *shared;
+static pthread_barrier_t start;
+
+static void *take_much(void *ret_allowed)
+{
+	(void)pthread_barrier_wait(&start);
+	*(unsigned *)ret_allowed = take(shared, 1, SECOND, PER_SECOND);
+	return NULL;
+}
+
+/* Several workers answer the same source, at the same time: no more than one would. */
+START_TEST(counts_for_all_threads)
+{
+	unsigned allowed[THREADS], sum = 0;
+	pthread_t threads[THREADS];
+
+	shared = make(PER_SECOND);
+	ck_assert_int_eq(pthread_barrier_init(&start, NULL, THREADS), 0);
+	for (unsigned i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, take_much, &allowed[i]), 0);
+	for (unsigned i = 0; i < THREADS; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+		sum += allowed[i];
+	}
+	ck_assert_uint_eq(sum, PER_SECOND);
+	(void)pthread_barrier_destroy(&start);
+	rate_free(shared);
 }
 END_TEST
 
@@ -143,6 +179,7 @@ int main(void)
 {
 	const struct unit_row rows[] = {
 		UNIT_ONCE("rate_allows", gives_a_second_at_once_and_no_more),
+		UNIT_ONCE("rate_allows", counts_for_all_threads),
 		UNIT_ONCE("rate_allows", refills_by_time),
 		UNIT_ONCE("rate_allows", takes_the_extremes),
 		UNIT_ONCE("rate_allows", holds_in_a_flood),

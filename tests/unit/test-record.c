@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -31,6 +32,16 @@ int access(const char *path, int mode)
 {
 	ck_assert_str_eq(path, "/run/systemd/journal/socket");
 	return mode == F_OK ? 0 : -1;
+}
+
+/* What recv(2) fails with, once; 0: nothing. */
+static int receive_error;
+
+ssize_t recv(int fd, void *bytes, size_t length, int flags)
+{
+	errno = receive_error;
+	receive_error = 0;
+	return errno ? -1 : syscall(SYS_recvfrom, fd, bytes, length, flags, NULL, NULL);
 }
 
 static struct rig rig;
@@ -133,6 +144,35 @@ START_TEST(tells_a_reset)
 	client_reset(&client);
 	RIG_UNTIL(&rig, rig.status.connections_open == 0);
 	expect_line(end(), 1, "0 bytes in, 0 bytes out", "client reset");
+}
+END_TEST
+
+/* Over AF_UNIX what is sent to one who has gone is refused (EPIPE). */
+START_TEST(tells_who_did_not_wait)
+{
+	struct client client;
+
+	begin(LOG_INFO);
+	rig_connect(&rig, &client, 0);
+	client_send(&client, "x", 1);
+	client_close(&client);
+	RIG_UNTIL(&rig, rig.status.connections_open == 0);
+	expect_line(end(), 0, "1 bytes in, 0 bytes out", "client reset");
+}
+END_TEST
+
+/* It comes from the network, by the connection. */
+START_TEST(tells_which_error)
+{
+	struct client client;
+
+	begin(LOG_INFO);
+	rig_connect(&rig, &client, 1);
+	client_send(&client, "x", 1);
+	receive_error = EHOSTUNREACH;
+	RIG_UNTIL(&rig, rig.status.connections_open == 0);
+	client_close(&client);
+	expect_line(end(), 1, "0 bytes in, 0 bytes out", "error: No route to host");
 }
 END_TEST
 
@@ -308,11 +348,13 @@ int main(void)
 		UNIT_LOOP("record_log", is_told_at_the_end, 0, RIG_WAYS),
 		UNIT_LOOP("record_log", counts_what_was_sent_late, 0, RIG_WAYS),
 		UNIT_ONCE("record_log", tells_a_reset),
+		UNIT_ONCE("record_log", tells_who_did_not_wait),
 		UNIT_LOOP("record_log", tells_our_own_end, 0, 2),
 		UNIT_LOOP("record_log", tells_silence, 0, RIG_WAYS),
 		UNIT_LOOP("record_log", tells_that_the_daemon_ends, 0, RIG_WAYS),
 		UNIT_LOOP("record_log", tells_that_it_goes_on_elsewhere, 0, RIG_WAYS),
 		UNIT_ONCE("record_log", tells_an_error),
+		UNIT_ONCE("record_log", tells_which_error),
 		UNIT_ONCE("record_log", has_fields),
 		UNIT_ONCE("record_log_refused_connection", tells_who_was_refused),
 		UNIT_LOOP("record_log_refused_datagram", tells_each_datagram_refused, LOG_INFO,

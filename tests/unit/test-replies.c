@@ -13,12 +13,13 @@
 #include "rig.h"
 
 /* What the socket is like. */
-static int together_error;                   /* sendmmsg(2) fails with, 0: sends all */
-static int addressed_error;                  /* sendmsg(2) with control messages fails with */
-static int stuck_for;                        /* sends that find no room; -1: all */
-static int room_comes;                       /* what poll(2) returns */
-static unsigned polls, tries, left_together; /* what was done to it */
-static size_t left[64];                      /* lengths of what was sent one by one */
+static int together_error;                      /* sendmmsg(2) fails with, 0: sends all */
+static int addressed_error;                     /* sendmsg(2) with control messages fails with */
+static unsigned interrupted, alone_interrupted; /* the next sendmmsg(2)s and sendmsg(2)s that are */
+static int stuck_for;                           /* sends that find no room; -1: all */
+static int room_comes;                          /* what poll(2) returns */
+static unsigned polls, tries, left_together;    /* what was done to it */
+static size_t left[64];                         /* lengths of what was sent one by one */
 static unsigned left_count;
 
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
@@ -26,6 +27,11 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	(void)fd;
 	(void)flags;
 	tries++;
+	if (interrupted > 0) {
+		interrupted--;
+		errno = EINTR;
+		return -1;
+	}
 	if (together_error || stuck_for) {
 		errno = together_error ? together_error : EAGAIN;
 		return -1;
@@ -41,6 +47,11 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	(void)fd;
 	(void)flags;
 	tries++;
+	if (alone_interrupted > 0) {
+		alone_interrupted--;
+		errno = EINTR;
+		return -1;
+	}
 	if (stuck_for) {
 		stuck_for -= stuck_for > 0;
 		errno = EAGAIN;
@@ -182,6 +193,41 @@ START_TEST(nobody_waits_for_a_unix_peer)
 }
 END_TEST
 
+/* As one leave 64 segments at most, and no more bytes than one datagram has. */
+START_TEST(joins_what_the_kernel_takes)
+{
+	static const struct {
+		unsigned count;
+		size_t length;
+		unsigned messages;
+	} rows[] = {{64, 100, 1}, {65, 100, 2}, {45, 1452, 1}, {46, 1452, 2}, {2, 1453, 2}};
+
+	begin();
+	for (unsigned i = 0; i < rows[_i].count; i++)
+		add(0, rows[_i].length);
+	replies_send(replies, &network);
+	ck_assert_uint_eq(left_together, rows[_i].messages);
+	ck_assert_uint_eq(status.datagrams_answered, rows[_i].count);
+	replies_free(replies);
+}
+END_TEST
+
+/* Together, and one by one. */
+START_TEST(goes_on_when_interrupted)
+{
+	begin();
+	together_error = EIO;
+	interrupted = alone_interrupted = 2;
+	add(0, 100);
+	replies_send(replies, &network);
+	ck_assert_uint_eq(interrupted, 0);
+	ck_assert_uint_eq(alone_interrupted, 0);
+	ck_assert_uint_eq(status.datagrams_answered, 1);
+	ck_assert_uint_eq(status.bytes_out, 100);
+	replies_free(replies);
+}
+END_TEST
+
 /* Where the kernel does not take segments together, each leaves alone, and whole. */
 START_TEST(segments_leave_alone)
 {
@@ -257,6 +303,8 @@ int main(void)
 		UNIT_ONCE("replies_send", a_stuck_socket_is_waited_for_once),
 		UNIT_ONCE("replies_send", drops_what_was_joined),
 		UNIT_ONCE("replies_send", nobody_waits_for_a_unix_peer),
+		UNIT_LOOP("replies_end", joins_what_the_kernel_takes, 0, 5),
+		UNIT_ONCE("replies_send", goes_on_when_interrupted),
 		UNIT_ONCE("replies_send", segments_leave_alone),
 		UNIT_LOOP("replies_send", leaves_from_elsewhere, 0, 2),
 		UNIT_ONCE("replies_end", joins_neighbours),

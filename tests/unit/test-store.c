@@ -2,6 +2,8 @@
 
 /* Tests of server/store.h: what a service manager is given, and finding it again by name. */
 
+#include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -350,6 +352,90 @@ START_TEST(keeps_what_was_at_rest)
 }
 END_TEST
 
+/* For the process after one that is killed: at every moment where each of them stands. */
+START_TEST(marks_who_is_at_rest)
+{
+	static char bytes[60000];
+	const int small = 1;
+	struct endpoints endpoints = {0};
+	struct connection *connection;
+	struct address server;
+	struct client client;
+
+	begin(true);
+	keep(&endpoints, "stored-ledger");
+	server = rig_serve(&rig, "127.0.0.1", SOCK_STREAM);
+	ck_assert_int_eq(
+		setsockopt(rig.endpoints[0].fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	client_connect(&client, &server);
+	/* In the middle of something from the first. */
+	client_send(&client, "\xc3", 1);
+	RIG_UNTIL(&rig, rig.streams.context.connections.count == 1);
+	keep(&endpoints, "stored-kept-16");
+	ck_assert_int_eq(ledger_get(&store.ledger, 16), LEDGER_BUSY);
+	client_send(&client, "\x9f", 1);
+	RIG_UNTIL(&rig, client_has(&client, "SS"));
+	ck_assert_int_eq(ledger_get(&store.ledger, 16), LEDGER_AT_REST);
+	/* It is looked at in vain. */
+	connection = connection_at(&rig.streams.context, 0);
+	connection->source.ready(&connection->source, EPOLLIN);
+	ck_assert_int_eq(ledger_get(&store.ledger, 16), LEDGER_AT_REST);
+	/* The rest of an answer is sent late. */
+	client_send(&client, bytes, sizeof(bytes));
+	RIG_UNTIL(&rig, rig.status.bytes_in == 2 + sizeof(bytes));
+	ck_assert_uint_gt(rig.status.bytes_unsent, 0);
+	ck_assert_int_eq(ledger_get(&store.ledger, 16), LEDGER_BUSY);
+	RIG_UNTIL(&rig, (client_read(&client), ledger_get(&store.ledger, 16) == LEDGER_AT_REST));
+	client_close(&client);
+	for (size_t i = 0; i < endpoints.count; i++)
+		ck_assert_int_eq(close(passed[i].fd), 0);
+	free_names(&endpoints);
+	end();
+}
+END_TEST
+
+/* Who has gone, and who could not be stored, has no part of the room. */
+START_TEST(has_the_same_room_again)
+{
+	struct endpoints none = {0};
+	uint64_t now = 0, budget;
+	char message[256];
+
+	manager = manager_open();
+	ck_assert_int_eq(notify_open(&notify), 0);
+	ck_assert_int_eq(store_open(&store, &notify, true, 1, 2, &none), 0);
+	ck_assert_int_eq(close(take(message)), 0);
+	for (int i = 0; i < 10; i++, now += STORE_PERIOD_USEC) {
+		int slot = store_keep(&store, manager, true, 0, now);
+
+		ck_assert_int_gt(slot, 0);
+		ck_assert_uint_eq(store.room, 1);
+		ck_assert_int_eq(close(take(message)), 0);
+		ck_assert_int_eq(store_leave(&store, (uint32_t)slot, NOTIFY_OFFER), 0);
+		(void)take(message);
+	}
+	/* A manager that does not read, which is less to do each time; and a ledger that is full.
+	 */
+	while (notify_send(&notify, NOTIFY_OFFER, -1, "STATUS=x") == 0)
+		;
+	budget = store.budget;
+	ck_assert_int_eq(store_keep(&store, manager, true, 0, now), -EAGAIN);
+	ck_assert_uint_eq(store.room, 2);
+	ck_assert_uint_eq(store.budget, budget / 2);
+	store.room--;
+	ck_assert_int_eq(store_leave(&store, 16, NOTIFY_OFFER), -EAGAIN);
+	ck_assert_uint_eq(store.room, 2);
+	ck_assert_uint_eq(store.budget, budget / 4);
+	while (ledger_enter(&store.ledger) > 0)
+		;
+	now += STORE_PERIOD_USEC;
+	ck_assert_int_eq(store_keep(&store, manager, true, 0, now), 0);
+	ck_assert_uint_eq(store.room, 2);
+	close_store();
+	ck_assert_int_eq(close(manager), 0);
+}
+END_TEST
+
 /* Nothing is left to go on with. */
 START_TEST(keeps_nobody_who_is_answered)
 {
@@ -437,6 +523,49 @@ START_TEST(a_cut_reaches_the_peer)
 }
 END_TEST
 
+/* Reads until it is told to drop a connection. */
+static void *read_late(void *userdata)
+{
+	struct pollfd wait = {.fd = manager, .events = POLLIN};
+	char message[256];
+
+	(void)poll(NULL, 0, 50);
+	while (poll(&wait, 1, 1000) > 0) {
+		ck_assert_int_eq(take(message), -1);
+		if (strncmp(message, "FDSTOREREMOVE=1\n", strlen("FDSTOREREMOVE=1\n")) == 0)
+			return userdata;
+	}
+	return NULL;
+}
+
+/* A manager that is behind hears of it all the same, and the peer of no end. */
+START_TEST(insists_on_a_cut)
+{
+	struct endpoints endpoints = {0};
+	struct client client;
+	pthread_t thread;
+	void *came;
+
+	begin(true);
+	keep(&endpoints, "stored-ledger");
+	rig_connect(&rig, &client, 1);
+	keep(&endpoints, "stored-kept-16");
+	(void)rig_flood(&rig, &client, 'x');
+	while (notify_send(&notify, NOTIFY_OFFER, -1, "STATUS=x") == 0)
+		;
+	ck_assert_int_eq(pthread_create(&thread, NULL, read_late, &client), 0);
+	connection_close(connection_at(&rig.streams.context, 0), CONNECTION_END_IDLE);
+	ck_assert_int_eq(pthread_join(thread, &came), 0);
+	ck_assert_ptr_nonnull(came);
+	ck_assert(!client_is_over(&client));
+	for (size_t i = 0; i < endpoints.count; i++)
+		ck_assert_int_eq(close(passed[i].fd), 0);
+	free_names(&endpoints);
+	client_close(&client);
+	end();
+}
+END_TEST
+
 /* A restart of a process that always stores: states are added to what is there. */
 START_TEST(hands_over_what_is_kept)
 {
@@ -470,6 +599,8 @@ START_TEST(hands_over_what_is_kept)
 		ck_assert_int_eq(streams_restore(&rig.streams, &entry), 0);
 	}
 	store_settle(&store);
+	/* They have their part of the room. */
+	ck_assert_uint_eq(store.room, SIZE_MAX - 2);
 	ck_assert_int_eq(ledger_get(&store.ledger, 16), LEDGER_AT_REST);
 	ck_assert_int_eq(ledger_get(&store.ledger, 17), LEDGER_BUSY);
 	client_send(&busy, "\xbc", 1);
@@ -603,6 +734,9 @@ int main(void)
 		UNIT_ONCE("store_keep", keeps_nobody_who_is_answered),
 		UNIT_ONCE("store_keep", a_close_reaches_the_peer),
 		UNIT_ONCE("store_keep", a_cut_reaches_the_peer),
+		UNIT_ONCE("store_keep", insists_on_a_cut),
+		UNIT_ONCE("store_keep", marks_who_is_at_rest),
+		UNIT_ONCE("store_keep", has_the_same_room_again),
 		UNIT_ONCE("store_keep", leaves_the_manager_its_time),
 		UNIT_ONCE("store_keep", gives_way_to_a_manager_that_is_behind),
 		UNIT_ONCE("store_keep", serves_what_it_cannot_keep),

@@ -95,6 +95,33 @@ START_TEST(goes_on_with_an_unsent_answer)
 }
 END_TEST
 
+/* Part of it is sent by then, and part of what was kept of it. */
+START_TEST(goes_on_in_the_middle_of_an_answer)
+{
+	static char bytes[150000];
+	struct client client;
+	size_t wrong = 0;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i % 251);
+	rig_open(&rig, &rig_tripling);
+	rig_connect(&rig, &client, 0);
+	client_send(&client, bytes, sizeof(bytes));
+	RIG_UNTIL(&rig, rig.status.bytes_in == sizeof(bytes));
+	(void)client_read(&client);
+	rig_round(&rig);
+	ck_assert_ptr_nonnull(only()->unsent);
+	ck_assert_uint_gt(only()->unsent->begin, 0);
+	hand_over();
+	RIG_UNTIL(&rig, client_read(&client) == 3 * sizeof(bytes));
+	for (size_t i = 0; i < client.length; i++)
+		wrong += client.bytes[i] != bytes[i / 3];
+	ck_assert_uint_eq(wrong, 0);
+	client_close(&client);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(goes_on_to_the_end)
 {
 	struct client client;
@@ -104,9 +131,11 @@ START_TEST(goes_on_to_the_end)
 	rig_connect(&rig, &client, _i);
 	client_send(&client, "one", 3);
 	RIG_UNTIL(&rig, client_has(&client, "ONE") && client.ended);
+	rig.streams.context.next_sweep = PARSE_INFINITY;
 	ck_assert_int_eq(only()->state, CONNECTION_LINGERING);
 	hand_over();
 	ck_assert_int_eq(only()->state, CONNECTION_LINGERING);
+	ck_assert_uint_le(rig.streams.context.next_sweep, rig.loop.now + CONNECTION_LINGER_USEC);
 	client_close(&client);
 	RIG_UNTIL(&rig, rig.streams.context.connections.count == 0);
 	rig_close(&rig);
@@ -319,6 +348,7 @@ int main(void)
 		UNIT_LOOP("stored_write", goes_on_in_a_character, 0, RIG_WAYS),
 		UNIT_LOOP("stored_write", goes_on_with_a_message_that_drips, 0, RIG_WAYS),
 		UNIT_LOOP("stored_write", goes_on_with_an_unsent_answer, 0, RIG_WAYS),
+		UNIT_ONCE("stored_write", goes_on_in_the_middle_of_an_answer),
 		UNIT_LOOP("stored_write", goes_on_to_the_end, 0, RIG_WAYS),
 		UNIT_LOOP("connection_close", closes_what_is_shared, 0, RIG_WAYS),
 		UNIT_ONCE("stored_read", refuses_damage),

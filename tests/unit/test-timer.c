@@ -56,7 +56,23 @@ START_TEST(is_off_at_first)
 }
 END_TEST
 
-/* It rings once, and never before the loop's own clock has come to the deadline. */
+/* Not before the loop's own clock, which is coarse, has come to the deadline. */
+START_TEST(never_rings_early)
+{
+	struct alarm_clock clock;
+
+	clock_open(&clock);
+	for (unsigned i = 1; i <= 40; i++) {
+		uint64_t deadline = clock.loop.now + 5000 + i;
+
+		timer_set(&clock.timer, deadline);
+		wait_for_rings(&clock, i);
+		ck_assert_uint_ge(clock.rang_at, deadline);
+	}
+	clock_close(&clock);
+}
+END_TEST
+
 START_TEST(rings_once)
 {
 	struct alarm_clock clock;
@@ -139,6 +155,7 @@ int main(void)
 {
 	const struct unit_row rows[] = {
 		UNIT_ONCE("timer_set", is_off_at_first),
+		UNIT_ONCE("timer_set", never_rings_early),
 		UNIT_ONCE("timer_set", rings_once),
 		UNIT_ONCE("timer_set", rings_for_the_past),
 		UNIT_ONCE("timer_set", is_set_again_while_ringing),

@@ -156,6 +156,23 @@ START_TEST(logs_refusals_every_ten_seconds)
 END_TEST
 
 /* What is no refusal is told in the same way: at once, then every ten seconds at most. */
+/* A round may be there before the timer that it makes superfluous. */
+START_TEST(speaks_once_when_it_is_time)
+{
+	begin(true);
+	status_refuse_datagram(&numbers, REFUSAL_RATE);
+	voice_active(&voice);
+	loop.now += SECOND;
+	status_refuse_datagram(&numbers, REFUSAL_RATE);
+	voice_active(&voice);
+	ck_assert_uint_lt(voice.timer.deadline, TIMER_NEVER);
+	loop.now += 10 * SECOND;
+	voice_active(&voice);
+	ck_assert_uint_eq(voice.timer.deadline, TIMER_NEVER);
+	end();
+}
+END_TEST
+
 START_TEST(logs_what_else_was_limited)
 {
 	begin(false);
@@ -300,6 +317,7 @@ int main(void)
 		UNIT_ONCE("voice_ready", tells_the_manager),
 		UNIT_ONCE("voice_active", sends_status_once_a_second),
 		UNIT_ONCE("voice_active", logs_refusals_every_ten_seconds),
+		UNIT_ONCE("voice_active", speaks_once_when_it_is_time),
 		UNIT_ONCE("voice_active", logs_what_else_was_limited),
 		UNIT_ONCE("voice_wants", is_not_woken_for_nobody),
 		UNIT_LOOP("voice_ready", insists_on_what_is_waited_for, 0, 3),
