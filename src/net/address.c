@@ -253,6 +253,11 @@ const char *address_print(const struct address *address, char text[static ADDRES
 	return text;
 }
 
+bool address_is_same(const struct address *a, const struct address *b)
+{
+	return a->length == b->length && memcmp(&a->storage, &b->storage, a->length) == 0;
+}
+
 bool address_get_source(const struct address *address, uint64_t *ret_source)
 {
 	uint64_t prefix;

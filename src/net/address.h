@@ -53,6 +53,9 @@ int address_port(const struct address *address);
 /* The IPv4 address in host order if it is one, also in IPv6 clothes (RFC 4291 section 2.5.5.2). */
 bool address_get_ipv4(const struct address *address, uint32_t *ret_ipv4);
 
+/* Are they the same, to the last byte? */
+bool address_is_same(const struct address *a, const struct address *b);
+
 /* What limits count as one source: an IPv4 address, or the /64 that an IPv6 host chooses its
  * address from. Returns false for families in which everybody can have as many addresses as they
  * like. */

@@ -181,6 +181,28 @@ void socket_refuse_descriptors(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 }
 
+int socket_open_probe(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return fd < 0 ? negative_errno() : fd;
+}
+
+/* Who is found must have been bound to that very name. Who is connected can't be looked at (EPERM),
+ * and need not be: he takes something from us only if he is connected with us. */
+int socket_find(int probe, const struct address *name)
+{
+	struct address found;
+	int r;
+
+	if (name->un.sun_path[0] == '\0')
+		return 1;
+	if (connect(probe, &name->any, name->length) < 0)
+		return errno == EPERM ? 1 : negative_errno();
+	r = socket_get_peer(probe, &found);
+	return r < 0 ? r : address_is_same(&found, name);
+}
+
 void socket_end_by_reset(int fd)
 {
 	static const struct linger at_once = {.l_onoff = 1};

@@ -60,6 +60,17 @@ void socket_take_urgent(int fd);
  * read, which takes as long as they like. Other sockets have no such thing. */
 void socket_refuse_descriptors(int fd);
 
+/* Whom an AF_UNIX datagram's sender is found at by its name. A path may lead elsewhere here, since
+ * it is relative, or goes by way of a link, or since the sender has another root directory: to
+ * somebody whom he would have us write to. An abstract name is the same for all who share the
+ * socket's network, which need not be ours: it is not looked for. probe is an AF_UNIX datagram
+ * socket for nothing but this. Returns 1 if it leads back, 0 if it leads elsewhere, or a negative
+ * errno of connect(2): to nobody. */
+int socket_find(int probe, const struct address *name);
+
+/* Opens such a socket. Returns its descriptor, or a negative errno of socket(2). */
+int socket_open_probe(void);
+
 /* Has the close of a TCP socket, or the last one of those who share it, be a reset: its peer is not
  * to take it for a good end (socket(7) SO_LINGER). */
 void socket_end_by_reset(int fd);

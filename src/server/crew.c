@@ -34,7 +34,7 @@ int crew_init(struct crew *crew, const struct server_options *options, struct st
 		.unsent_limit = &crew->unsent_limit,
 		.store = store,
 		.news = &crew->news,
-		.datagrams = {crew->rate, !options->datagram_rate_is_set},
+		.datagrams = {crew->rate, !options->datagram_rate_is_set, &store->notify->manager},
 		.idle_timeout = options->idle_timeout,
 	};
 	crew->workers = calloc(options->workers, sizeof(*crew->workers));
@@ -74,8 +74,7 @@ static unsigned rank_among_twins(const struct endpoints *endpoints, size_t i, un
 	for (size_t j = 0; j < endpoints->count; j++) {
 		bool is_twin = j == i || (endpoints->items[j].kind == endpoints->items[i].kind &&
 					  socket_get_name(endpoints->items[j].fd, &other) >= 0 &&
-					  other.length == own.length &&
-					  memcmp(&other.storage, &own.storage, own.length) == 0);
+					  address_is_same(&other, &own));
 
 		rank += is_twin && j < i;
 		twins += is_twin;

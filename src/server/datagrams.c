@@ -32,6 +32,7 @@ struct datagram_socket {
 	struct datagrams *datagrams;
 	struct datagram_socket *next;
 	struct reply_socket out; /* the socket itself */
+	struct address own;
 	int own_port;
 };
 
@@ -42,6 +43,7 @@ struct datagrams {
 	struct status *status;
 	struct datagram_socket *sockets; /* owned list */
 	struct replies *replies;         /* owned */
+	int probe;                       /* owned: of socket_find(); -1: none yet */
 
 	char *slots; /* owned: BATCH requests */
 	struct mmsghdr messages[BATCH];
@@ -68,6 +70,7 @@ int datagrams_new(struct loop *loop, const struct exchange_options *options,
 	datagrams->options = options;
 	datagrams->limits = *limits;
 	datagrams->status = status;
+	datagrams->probe = -1;
 	datagrams->slots = malloc(BATCH * SLOT_SIZE);
 	if (!datagrams->slots)
 		return -ENOMEM;
@@ -89,6 +92,7 @@ void datagrams_free(struct datagrams *datagrams)
 		datagrams->sockets = next;
 	}
 	replies_free(datagrams->replies);
+	cleanup_close(&datagrams->probe);
 	free(datagrams->slots);
 	free(datagrams);
 }
@@ -167,11 +171,30 @@ static int find_own_port(const struct datagrams *d, const struct address *from)
 	return socket ? port : -1;
 }
 
+/* Is an AF_UNIX name its sender's, and not ours, the manager's, or what leads to somebody else? Two
+ * sockets would answer each other for ever, and what we send to the manager it takes for our word.
+ */
+static bool is_senders_name(const struct datagrams *d, const struct address *from,
+			    enum refusal *ret_why)
+{
+	const struct datagram_socket *socket = d->sockets;
+	int r = 0;
+
+	while (socket && !address_is_same(&socket->own, from))
+		socket = socket->next;
+	if (!socket && !(d->limits.manager && address_is_same(d->limits.manager, from)))
+		r = socket_find(d->probe, from);
+	*ret_why = r < 0 ? REFUSAL_SEND_FAILED : REFUSAL_FORGED_NAME;
+	return r > 0;
+}
+
 /* May this message be answered, as far as its source tells? */
 static bool is_welcome(const struct datagrams *d, const struct msghdr *request,
 		       const struct address *from, enum refusal *ret_why)
 {
 	if (!guard_allows(from, find_own_port(d, from), ret_why))
+		return false;
+	if (from->any.sa_family == AF_UNIX && !is_senders_name(d, from, ret_why))
 		return false;
 	*ret_why = REFUSAL_TOO_LARGE;
 	return !(request->msg_flags & MSG_TRUNC);
@@ -230,7 +253,6 @@ int datagrams_serve(struct datagrams *d, const struct endpoint *endpoint)
 {
 	struct datagram_socket *socket = calloc(1, sizeof(*socket));
 	const int on = 1;
-	struct address own;
 	int r;
 
 	if (!socket)
@@ -243,10 +265,14 @@ int datagrams_serve(struct datagrams *d, const struct endpoint *endpoint)
 	};
 	reply_socket_init(&socket->out, endpoint->fd, endpoint->family);
 	d->sockets = socket;
-	r = socket_get_name(endpoint->fd, &own);
+	r = socket_get_name(endpoint->fd, &socket->own);
 	if (r < 0)
 		return r;
-	socket->own_port = address_port(&own);
+	socket->own_port = address_port(&socket->own);
+	if (endpoint->family == AF_UNIX && d->probe < 0)
+		d->probe = socket_open_probe();
+	if (endpoint->family == AF_UNIX && d->probe < 0)
+		return d->probe;
 	r = pktinfo_enable(endpoint->fd, endpoint->family);
 	if (r < 0)
 		return r;

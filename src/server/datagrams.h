@@ -21,8 +21,9 @@ struct datagrams;
 
 /* What the datagram sockets are limited to. */
 struct datagram_limits {
-	struct rate *rate;   /* shared with other workers; NULL: no limit */
-	bool spare_loopback; /* the rate is not for sources on this machine */
+	struct rate *rate;             /* shared with other workers; NULL: no limit */
+	bool spare_loopback;           /* the rate is not for sources on this machine */
+	const struct address *manager; /* to whom a stranger is not to have us talk; NULL: nobody */
 };
 
 /* Makes the batch that all datagram sockets share; the arguments must outlive it.

@@ -25,7 +25,7 @@
 /* Descriptors that a process, and systemd while it begins one, have beside its sockets and what is
  * stored; and some to spare. */
 #define DESCRIPTORS_OWN       24
-#define DESCRIPTORS_OF_WORKER 4
+#define DESCRIPTORS_OF_WORKER 5
 
 struct server {
 	const struct server_options *options;

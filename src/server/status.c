@@ -16,6 +16,7 @@ static const char *const refusal_names[REFUSAL_COUNT] = {
 	[REFUSAL_BROADCAST] = "broadcast",
 	[REFUSAL_ZERO_NETWORK] = "zero network",
 	[REFUSAL_UNNAMED] = "unnamed",
+	[REFUSAL_FORGED_NAME] = "forged name",
 	[REFUSAL_RATE] = "datagram-rate",
 	[REFUSAL_TOO_LARGE] = "too large",
 	[REFUSAL_SEND_FAILED] = "send failed",

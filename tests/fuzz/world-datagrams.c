@@ -372,6 +372,15 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_
 	return world_has_fault(WORLD_SETSOCKOPT) ? -1 : 0;
 }
 
+/* Names lead back to who has them. */
+int __wrap_socket_find(int probe, const struct address *name);
+int __wrap_socket_find(int probe, const struct address *name)
+{
+	REQUIRE(probe >= 0 && name->any.sa_family == AF_UNIX && name->length > sizeof(sa_family_t),
+		"nothing to look for");
+	return 1;
+}
+
 int __real_getsockname(int fd, struct sockaddr *name, socklen_t *length);
 int __wrap_getsockname(int fd, struct sockaddr *name, socklen_t *length);
 int __wrap_getsockname(int fd, struct sockaddr *name, socklen_t *length)
@@ -404,7 +413,7 @@ void world_check_datagrams(void)
 	const struct status *status = &world.status;
 	uint64_t unwelcome = 0, cut = 0, wrong = 0;
 
-	for (enum refusal why = REFUSAL_OWN_PORT; why <= REFUSAL_UNNAMED; why++)
+	for (enum refusal why = REFUSAL_OWN_PORT; why <= REFUSAL_FORGED_NAME; why++)
 		wrong += status->refused[why];
 	for (unsigned i = 0; i < request_count; i++) {
 		unwelcome += !requests[i].message->is.is_welcome;

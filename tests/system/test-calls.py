@@ -192,6 +192,11 @@ class Calls(machine.MachineTest):
             asking.connect(DATAGRAM)
             asking.send(b"local")
             self.assertEqual(asking.recv(100), b"LOCAL")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:  # by a path that the service hasn't
+            asking.bind(DATAGRAM + ".client")
+            self.addCleanup(os.unlink, DATAGRAM + ".client")
+            asking.sendto(b"local", DATAGRAM)
+            self.see("uppercased", r"(?m)^connect\(.* ENOENT")
         run("tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "2mbit", "burst", "4k", "limit", "1m")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:  # so many that answers have to wait
             for _ in range(30):

@@ -56,7 +56,7 @@ void rig_open_limited(struct rig *rig, const struct service *s, uint32_t rate, b
 	admission_init(&rig->admission, SIZE_MAX, ADMISSION_ANY);
 	if (rate > 0)
 		ck_assert_int_eq(rate_new(rate, &rig->rate), 0);
-	limits = (struct datagram_limits){rig->rate, spare_loopback};
+	limits = (struct datagram_limits){rig->rate, spare_loopback, &rig->manager};
 	unsent_limit_init(&rig->unsent_limit, UNSENT_ANY, 1, 0);
 	ck_assert_int_eq(streams_init(&rig->streams, &rig->loop, &rig->exchange, &rig->admission,
 				      &rig->unsent_limit, &rig->status),

@@ -26,6 +26,7 @@ struct rig {
 	struct admission admission;
 	struct unsent_limit unsent_limit;
 	struct rate *rate;
+	struct address manager; /* none, unless a test sets it */
 	struct streams streams;
 	struct datagrams *datagrams;
 	struct endpoint endpoints[64];

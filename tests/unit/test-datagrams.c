@@ -7,7 +7,9 @@
 #include <netinet/udp.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "loopback.h"
@@ -509,6 +511,109 @@ START_TEST(takes_no_descriptors)
 }
 END_TEST
 
+/* A folder for sockets with paths, in which the test is. */
+static void enter_folder(char folder[static 64])
+{
+	snprintf(folder, 64, "/tmp/test-datagrams.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(chdir(folder), 0);
+	ck_assert_int_eq(mkdir("elsewhere", 0700), 0);
+}
+
+static void leave_folder(const char *folder)
+{
+	static const char *const names[] = {
+		"elsewhere/server", "elsewhere/victim", "elsewhere", "server",
+		"victim",           "client",           "link"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		(void)remove(names[i]);
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+
+static struct address unix_path(const char *folder, const char *name)
+{
+	struct address address;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s%s%s", folder, *folder ? "/" : "", name);
+	ck_assert_int_eq(address_from_path(path, &address), 0);
+	return address;
+}
+
+/* By its path, also a relative one in the same folder; whether it is connected with the server or
+ * not. */
+START_TEST(answers_paths)
+{
+	struct rig rig;
+	char folder[64];
+	struct address server, name;
+	int client;
+
+	enter_folder(folder);
+	server = unix_path(folder, "server");
+	name = unix_path(_i % 2 ? folder : "", "client");
+	client = open_unix(&name);
+	rig_open(&rig, &service);
+	rig_serve_fd(&rig, open_unix(&server), AF_UNIX, ENDPOINT_DATAGRAM);
+	if (_i / 2)
+		ck_assert_int_eq(connect(client, &server.any, server.length), 0);
+	ask(client, &server, "one", 3);
+	ask(client, &server, "two", 3);
+	expect(&rig, client, "ONE");
+	expect(&rig, client, "TWO");
+	ck_assert_uint_eq(rig.status.datagrams_refused, 0);
+	close(client);
+	rig_close(&rig);
+	leave_folder(folder);
+}
+END_TEST
+
+/* Names that do not lead back to their sender: a relative one, which here is the server's (0) or
+ * another's (1); a link to the server (2), or to another (3); the server's itself (4), as a sender
+ * with another root directory may have it, and the manager's (5). */
+START_TEST(refuses_forged_names)
+{
+	static const char *const targets[] = {"server", "victim"};
+	const char *target = targets[_i % 2];
+	struct rig rig;
+	char folder[64];
+	struct address server, victim_name, name;
+	int victim, fd, sender;
+
+	enter_folder(folder);
+	server = unix_path(folder, "server");
+	victim_name = unix_path(folder, "victim");
+	victim = open_unix(&victim_name);
+	fd = open_unix(&server);
+	name = _i < 2 ? unix_path("", target) : unix_path(folder, "link");
+	rig_open(&rig, &service);
+	rig_serve_fd(&rig, fd, AF_UNIX, ENDPOINT_DATAGRAM);
+	if (_i < 2)
+		ck_assert_int_eq(chdir("elsewhere"), 0);
+	sender = _i < 4 ? open_unix(&name) : _i == 4 ? fd : victim;
+	ck_assert_int_eq(chdir(folder), 0);
+	if (_i == 2 || _i == 3) {
+		ck_assert_int_eq(unlink("link"), 0);
+		ck_assert_int_eq(symlink(target, "link"), 0);
+	}
+	if (_i == 5)
+		rig.manager = victim_name;
+	ask(sender, &server, "hello", 5);
+	RIG_UNTIL(&rig, rig.status.datagrams_refused == 1);
+	rig_expect_rest(&rig);
+	ck_assert_uint_eq(rig.status.refused[REFUSAL_FORGED_NAME], 1);
+	ck_assert_uint_eq(rig.status.datagrams_answered, 0);
+	expect_silence(victim);
+	if (_i < 4)
+		close(sender);
+	close(victim);
+	rig_close(&rig);
+	leave_folder(folder);
+}
+END_TEST
+
 /* An AF_UNIX datagram is as long as its sender's buffer: longer than UDP's. */
 START_TEST(answers_large_unix)
 {
@@ -885,6 +990,8 @@ int main(void)
 		UNIT_LOOP_UNLESS(no, "address", answers_from_the_address_asked, 1, 2),
 		UNIT_LOOP_UNLESS(no, "address", answers_both_families, 0, 1),
 		UNIT_ONCE("AF_UNIX", answers_unix),
+		UNIT_LOOP("AF_UNIX", answers_paths, 0, 4),
+		UNIT_LOOP("AF_UNIX", refuses_forged_names, 0, 6),
 		UNIT_ONCE("AF_UNIX", takes_no_descriptors),
 		UNIT_ONCE("AF_UNIX", answers_large_unix),
 		UNIT_ONCE("AF_UNIX", counts_unix_replies_too_large),
