@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 
@@ -270,18 +271,31 @@ static int add_control(struct server *server)
 	return sd_event_add_io(loop->control, NULL, server->news_fd, EPOLLIN, on_news, server);
 }
 
+/* What systemd keeps at most (systemd.exec(5) FDSTORE, of systemd 254 and newer); it closes what is
+ * more. Our own ledger may be among it. */
+static size_t most_in_store(void)
+{
+	const char *most = getenv("FDSTORE");
+	uint64_t number;
+
+	if (!most || parse_number(most, 0, UINT32_MAX, &number) < 0)
+		return SIZE_MAX;
+	return number > 0 ? (size_t)number - 1 : 0;
+}
+
 /* How many stored descriptors the next process can be given, if its limit is ours (LimitNOFILE=):
  * systemd can't begin one that is given more. */
 static size_t room_in_store(const struct server *server)
 {
 	size_t own = DESCRIPTORS_OWN + DESCRIPTORS_OF_WORKER * server->options->workers;
+	size_t most = most_in_store();
 	struct rlimit limit;
 
 	for (size_t i = 0; i < server->endpoints->count; i++)
 		own += server->endpoints->items[i].kind != ENDPOINT_STORED;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < own)
 		return 0;
-	return limit.rlim_cur - own;
+	return limit.rlim_cur - own < most ? limit.rlim_cur - own : most;
 }
 
 static int start(struct server *server, struct endpoints *endpoints, const char **ret_what)

@@ -723,6 +723,46 @@ START_TEST(ends_with_its_only_conversation)
 }
 END_TEST
 
+static void limit_store(void)
+{
+	setenv("FDSTORE", "3", 1);
+}
+
+/* systemd would close what is more than it keeps (FileDescriptorStoreMax=, which it says from 254
+ * on): those connections go on until they end. The ledger has its place there. */
+START_TEST(hands_over_what_the_store_takes)
+{
+	struct daemon daemon;
+	int clients[4], left = 0;
+
+	daemon_prepare(&daemon);
+	daemon.prepare = limit_store;
+	daemon_start(&daemon);
+	for (int i = 0; i < 4; i++)
+		clients[i] = converse(&daemon);
+	daemon_signal(&daemon, SIGUSR2);
+	for (int i = 0; i < 2; i++)
+		expect_notice(&daemon, "FDSTORE=1\nFDNAME=stored-idle-");
+	expect_notice(&daemon, "STATUS=Connections: 2 open");
+	/* Those that were handed over ended here, in the manager's place. */
+	for (int i = 0; i < 4; i++) {
+		char byte;
+
+		if (recv(clients[i], &byte, 1, MSG_DONTWAIT) == 0) {
+			close(clients[i]);
+			continue;
+		}
+		ask(clients[i], "again");
+		hear(clients[i], "AGAIN");
+		close(clients[i]);
+		left++;
+	}
+	ck_assert_int_eq(left, 2);
+	expect_notice(&daemon, "BARRIER=1");
+	expect_end(&daemon);
+}
+END_TEST
+
 START_TEST(reports_when_asked)
 {
 	struct daemon daemon;
@@ -1220,6 +1260,7 @@ int main(void)
 		UNIT_LOOP("stopping", turns_away_while_it_drains, 1, 3),
 		UNIT_ONCE("stopping", drains_who_comes_to_a_late_worker),
 		UNIT_LOOP("idle", exits_when_idle, 0, 2),
+		UNIT_ONCE("stopping", hands_over_what_the_store_takes),
 		UNIT_ONCE("idle", stays_if_it_opened_its_sockets),
 		UNIT_LOOP("idle", is_not_idle_while_connected, 1, 3),
 		UNIT_LOOP("idle", is_not_idle_while_a_silent_one_is_connected, 1, 3),
