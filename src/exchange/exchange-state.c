@@ -39,8 +39,6 @@ static int read_held(struct exchange *exchange, const struct exchange_options *o
 
 	if (length == 0)
 		return 0;
-	if (options->framing == FRAMING_STREAM)
-		return -EBADMSG;
 	if (length > (size_t)options->message_max + FRAMING_HEADER_SIZE)
 		return -EBADMSG;
 	reply = exchange_feed(exchange, options, held, length, scratch);
