@@ -62,6 +62,15 @@ class Daemon(support.SystemTest):
             daemon.popen.terminate()
             self.assertEqual(daemon.wait(), 0)
 
+    def test_log_that_nobody_reads(self):
+        """Whoever read what it says on standard error has gone: that is not its end."""
+        path, log = self.path("socket"), self.path("log")
+        os.mkfifo(log)
+        daemon = self.start_daemon(f"--listen-stream={path}",
+                                   prefix=("sh", "-c", f'exec "$@" 3<>{log} 2>{log} 3>&-', "sh"))
+        daemon.popen.send_signal(signal.SIGUSR1)
+        self.expect([*program("uppercase-client"), f"--unix={path}"], "a\n", "A\n")
+
     def test_path_of_no_folder(self):
         self.expect_error([*program("uppercased"), f"--listen-stream={self.path('none/socket')}"],
                           "none/socket: No such file or directory$", 2)
@@ -160,6 +169,41 @@ class Connections(support.SystemTest):
             self.vanish(connection)
         self.assertEqual(converse(support.connect("127.0.0.1", port), b"a"), b"A")
         self.assertNotIn("uppercase:", activator.output())
+
+    def handle(self, *options):
+        """A handler and the connection that it was handed, which the test has, too; and its client."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            client = support.connect(*server.getsockname())
+            connection = server.accept()[0]
+        self.addCleanup(client.close)
+        self.addCleanup(connection.close)
+        handler = subprocess.Popen([*program("uppercase"), *options], stdin=connection, stdout=connection)
+        self.addCleanup(handler.wait)
+        self.addCleanup(handler.kill)
+        return handler, connection, client
+
+    def test_handler_sends_at_once(self):
+        _, connection, client = self.handle()
+        client.sendall(b"a")
+        self.assertEqual(client.recv(1), b"A")
+        self.assertEqual(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), 1)
+
+    def test_handler_ends_gently(self):
+        """One answer and the end: what was sent behind the question makes no reset of it."""
+        handler, connection, client = self.handle("--framing=line", "--once")
+        connection.close()
+        client.sendall(b"one\n" + b"more\n" * 100_000)
+        self.assertEqual(support.read_to_end(client), b"ONE\n")
+        client.close()
+        self.assertEqual(handler.wait(support.PATIENCE), 0)
+
+    def test_client_that_does_not_wait_for_its_answer(self):
+        ours, theirs = socket.socketpair()
+        ours.sendall(b"a")
+        ours.close()
+        with theirs:
+            handler = subprocess.Popen(program("uppercase"), stdin=theirs, stdout=theirs)
+        self.assertEqual(handler.wait(support.PATIENCE), 0)
 
     def test_stopped_daemon_lets_conversations_end(self):
         """SIGTERM: no new connection, those that are open go on until they end by themselves."""

@@ -48,6 +48,24 @@ START_TEST(connects)
 }
 END_TEST
 
+/* Much text would go in small pieces otherwise. */
+START_TEST(has_a_large_buffer_for_unix)
+{
+	struct address address;
+	struct target target = {.addresses = &address, .count = 1};
+	_cleanup_close_ int server = bind_any(AF_UNIX, SOCK_STREAM, &address), fd = -1;
+	int before, after;
+	socklen_t length = sizeof(before);
+
+	ck_assert_int_eq(listen(server, 1), 0);
+	fd = connection_open(&target, SECOND);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(getsockopt(server, SOL_SOCKET, SO_SNDBUF, &before, &length), 0);
+	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &after, &length), 0);
+	ck_assert_int_gt(after, before);
+}
+END_TEST
+
 START_TEST(says_that_nobody_is_there)
 {
 	struct address address;
@@ -134,6 +152,7 @@ int main(void)
 {
 	const struct unit_row rows[] = {
 		UNIT_LOOP("connection_open", connects, 0, 2),
+		UNIT_ONCE("connection_open", has_a_large_buffer_for_unix),
 		UNIT_LOOP("connection_open", says_that_nobody_is_there, 0, 2),
 		UNIT_LOOP("connection_open", tries_the_next_address_and_stays_with_it, 0, 2),
 		UNIT_LOOP("connection_open", waits_no_longer_than_it_may, 0, 2),

@@ -5,6 +5,7 @@
 #include "activation/endpoints.h"
 
 #include <linux/netlink.h>
+#include <sys/syscall.h>
 
 #include "loopback.h"
 #include "stage.h"
@@ -330,6 +331,53 @@ START_TEST(removes_its_paths)
 }
 END_TEST
 
+/* What somebody has put in their place is his. */
+START_TEST(leaves_the_paths_of_others)
+{
+	struct endpoint_address address = {.type = _i ? SOCK_STREAM : SOCK_DGRAM};
+	char directory[] = "/tmp/test-endpoints-XXXXXX", path[64], error[ENDPOINTS_ERROR_MAX];
+	struct endpoints first, second;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/socket", directory);
+	ck_assert_int_eq(address_parse(path, &address.address), 0);
+	ck_assert_int_eq(endpoints_find(&first, &address, 1, error), 0);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(endpoints_find(&second, &address, 1, error), 0);
+	endpoints_close(&first);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	endpoints_close(&second);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+/* In the place of libc's: a machine without IPv6. */
+static bool has_no_ipv6;
+
+int socket(int family, int type, int protocol)
+{
+	if (has_no_ipv6 && family == AF_INET6) {
+		errno = EAFNOSUPPORT;
+		return -1;
+	}
+	return (int)syscall(SYS_socket, family, type, protocol);
+}
+
+/* A port alone is any address, of the family that there is. */
+START_TEST(knows_what_it_opened)
+{
+	struct endpoint_address address = {address_with_port("1", 0), SOCK_DGRAM};
+	char error[ENDPOINTS_ERROR_MAX];
+	struct endpoints endpoints;
+
+	has_no_ipv6 = true;
+	ck_assert_int_eq(endpoints_find(&endpoints, &address, 1, error), 0);
+	has_no_ipv6 = false;
+	ck_assert_int_eq(endpoints.items[0].family, AF_INET);
+	endpoints_close(&endpoints);
+}
+END_TEST
+
 static bool is_refused(const struct address *address)
 {
 	_cleanup_close_ int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -450,6 +498,8 @@ int main(void)
 		UNIT_ONCE("endpoints_find", refuses_other_standard_inputs),
 		UNIT_ONCE("endpoints_find", opens_its_own),
 		UNIT_ONCE("endpoints_close", removes_its_paths),
+		UNIT_LOOP("endpoints_close", leaves_the_paths_of_others, 0, 2),
+		UNIT_ONCE("endpoints_find", knows_what_it_opened),
 		UNIT_ONCE("endpoints_turn_away", turns_away),
 		UNIT_ONCE("endpoints_turn_away", turns_nobody_away_for_others),
 		UNIT_LOOP("endpoints_find", says_what_it_could_not_open, 0, 2),

@@ -153,6 +153,26 @@ START_TEST(refuses_what_is_none)
 }
 END_TEST
 
+/* Its answer would not fit where those of one piece do. */
+START_TEST(looks_at_no_more_than_can_be_held)
+{
+	const struct exchange_options options = {
+		.service = &service,
+		.framing = FRAMING_LINE,
+		.message_max = 10,
+	};
+	char bytes[HEAD + 15] = {0}, kept[sizeof(scratch)];
+	struct exchange exchange;
+
+	memset(bytes + HEAD, '\n', sizeof(bytes) - HEAD);
+	memset(scratch, 'x', sizeof(scratch));
+	memcpy(kept, scratch, sizeof(scratch));
+	ck_assert_int_eq(exchange_state_read(&options, bytes, sizeof(bytes), scratch, &exchange),
+			 -EBADMSG);
+	ck_assert_mem_eq(scratch, kept, sizeof(scratch));
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_row rows[] = {
@@ -160,6 +180,7 @@ int main(void)
 		UNIT_ONCE("exchange_state_write", moves_between_any_bytes),
 		UNIT_ONCE("exchange_state_write", keeps_that_it_is_done),
 		UNIT_ONCE("exchange_state_read", refuses_what_is_none),
+		UNIT_ONCE("exchange_state_read", looks_at_no_more_than_can_be_held),
 		{0},
 	};
 

@@ -192,6 +192,11 @@ START_TEST(answers_much)
 			wrong += buffer[i] != 'A' + count++ % 23;
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	ck_assert_int_eq(sender.r, 0);
+	/* Pipes are larger by then. */
+	if (fcntl(run.from, F_GETPIPE_SZ) > 0)
+		ck_assert_int_ge(fcntl(run.from, F_GETPIPE_SZ), 256 << 10);
+	if (fcntl(run.to, F_GETPIPE_SZ) > 0)
+		ck_assert_int_ge(fcntl(run.to, F_GETPIPE_SZ), 256 << 10);
 	end(&run);
 	ck_assert_uint_eq(count, MUCH);
 	ck_assert_uint_eq(wrong, 0);
@@ -462,6 +467,8 @@ START_TEST(ends_gently)
 	ck_assert_int_eq(recv(ends[1], text, sizeof(text), 0), 6);
 	ck_assert_mem_eq(text, "ANSWER", 6);
 	ck_assert_int_eq(recv(ends[1], text, sizeof(text), 0), 0);
+	/* The end came before the filter's. */
+	ck_assert_int_eq(join_within(thread, _i == 0 ? 1 : 1000), ETIMEDOUT);
 	if (_i == 0)
 		close(ends[1]);
 	ck_assert_int_eq(join_within(thread, _i == 0 ? 1000 : 4000), 0);
