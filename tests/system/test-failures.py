@@ -99,6 +99,23 @@ class Client(support.SystemTest):
                 self.expect_error([*program("uppercase-client"), transport, host, port],
                                   f"^uppercase-client: .*{port}: .*Connection refused$", 1, "a\n")
 
+    def set_ports(self, first_and_last):
+        """Those that the kernel chooses from (ip(7)). Returns which they were."""
+        with open("/proc/sys/net/ipv4/ip_local_port_range", "r+") as ports:
+            before = ports.read()
+            ports.seek(0)
+            ports.write(first_and_last)
+        return before
+
+    @support.needs_own_network
+    def test_nobody_but_itself(self):
+        """Among the ports that the kernel chooses from is the one that is asked: the client would meet itself."""
+        port = support.free_port()
+        self.addCleanup(self.set_ports, self.set_ports(f"{port} {port}"))
+        for transport in "--tcp", "--udp":
+            self.expect_error([*program("uppercase-client"), transport, "127.0.0.1", port],
+                              f"^uppercase-client: .*{port}: .*Connection refused$", 1, "a\n")
+
     def test_name_that_does_not_resolve(self):
         for transport in "--tcp", "--udp":
             self.expect_error([*program("uppercase-client"), transport, "nobody.invalid"],

@@ -103,6 +103,7 @@ class Hardening(machine.MachineTest):
             if not probes.FORBIDS_NOTHING.fullmatch(setting):
                 self.assertTrue(setting in rows, f"{unit}: what {setting}= forbids is not in the table")
         values = dict(settings)
+        self.assertEqual(sorted(set(rows) - set(values)), [], f"{unit} does not forbid what others do")
         return [(row._replace(attempt=row.attempt.format(value=values[row.setting])),
                  row.setting + "=" + values[row.setting],
                  tuple(f"{name}={value}" for name, value in settings if name in (row.setting, *row.needs)))

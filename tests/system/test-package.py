@@ -70,6 +70,17 @@ class Package(machine.MachineTest):
         self.assertEqual(sorted(before - all_paths()), [])
         self.assertEqual(traces(), [])
 
+    def test_remove_with_open_connections(self):
+        """Handlers have one each, and end with the packages."""
+        machine.install()
+        run("systemctl", "start", "uppercase-inetd.socket")
+        with support.connect("127.0.0.1", 12000) as connection:
+            connection.sendall(b"a")
+            self.assertEqual(connection.recv(1), b"A")
+            run("apt", "remove", "--yes", "uppercase", "uppercased")
+            self.assertEqual(machine.our_processes(), [])
+            self.assertEqual(connection.recv(1), b"")
+
     def test_install_again_after_removal(self):
         """What an administrator enabled is still enabled, and nothing runs that was not started."""
         machine.install()

@@ -159,14 +159,46 @@ class Handlers(Askers):
 class Sockets(machine.MachineTest):
     """What the socket units say, line by line, where no other test would miss it."""
 
-    def names_handed_over(self, service):
-        run("systemctl", "start", service)
-        with open(f"/proc/{show(service, 'MainPID')}/environ") as environ:
-            return dict(row.split("=", 1) for row in environ.read().rstrip("\0").split("\0"))["LISTEN_FDNAMES"]
-
-    def test_descriptor_names(self):
+    def test_what_a_daemon_is_told(self):
+        """What its socket is called, and how often it is to say that it is alive."""
         for name in "tcp", "udp":
-            self.assertEqual(self.names_handed_over(f"uppercase-{name}.service"), name)
+            service = f"uppercase-{name}.service"
+            run("systemctl", "start", service)
+            with open(f"/proc/{show(service, 'MainPID')}/environ") as environ:
+                told = dict(row.split("=", 1) for row in environ.read().rstrip("\0").split("\0"))
+            self.assertEqual(told["LISTEN_FDNAMES"], name)
+            self.assertEqual(told["WATCHDOG_USEC"], "30000000")
+
+    def test_every_address(self):
+        """IPv4, too, whatever the machine's default is (ipv6(7), bindv6only)."""
+        def set_default(value):
+            with open("/proc/sys/net/ipv6/bindv6only", "w") as setting:
+                setting.write(value)
+        set_default("1")
+        self.addCleanup(set_default, "0")
+        for name in "tcp", "inetd":
+            run("systemctl", "start", f"uppercase-{name}.socket")
+            self.assertEqual(support.converse(support.connect("127.0.0.1", 12000), b"a"), b"A", name)
+        run("systemctl", "start", "uppercase-udp.socket")
+        self.assertEqual(ask_datagram("127.0.0.1", 12000, b"a"), b"A")
+
+    def test_keepalive(self):
+        """A peer that has gone without a word is found out in the end (tcp(7))."""
+        for name in "tcp", "inetd":
+            run("systemctl", "start", f"uppercase-{name}.socket")
+            with support.connect("127.0.0.1", 12000) as connection:
+                connection.sendall(b"a")
+                self.assertEqual(connection.recv(1), b"A")
+                self.assertIn("timer:(keepalive,",
+                              run("ss", "--no-header", "--tcp", "--numeric", "--options", "state", "established",
+                                  "sport = :12000"), name)
+
+    def test_limits(self):
+        """As many as are meant; what becomes of one more is shown below, and in test-traps.py."""
+        self.assertEqual(show("uppercase-inetd.socket", "MaxConnections"), "256")
+        self.assertEqual(show("uppercase-inetd.socket", "MaxConnectionsPerSource"), "32")
+        for name in "tcp", "udp":
+            self.assertEqual(show(f"uppercase-{name}.service", "RestartUSec"), "250ms")
 
     def test_backlog(self):
         for name in "tcp", "inetd":

@@ -3,6 +3,7 @@
 /* Tests of client/connection.h. */
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "client/clock.h"
@@ -38,6 +39,8 @@ START_TEST(connects)
 	struct address address;
 	struct target target = {.addresses = &address, .count = 1};
 	_cleanup_close_ int server = bind_any(families[_i], SOCK_STREAM, &address), fd = -1;
+	int at_once = 0;
+	socklen_t length = sizeof(at_once);
 
 	ck_assert_int_eq(listen(server, 1), 0);
 	fd = connection_open(&target, SECOND);
@@ -45,6 +48,10 @@ START_TEST(connects)
 	ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
 	ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
 	ck_assert(!connection_is_to_itself(fd));
+	if (families[_i] != AF_UNIX) {
+		ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, &length), 0);
+		ck_assert_int_ne(at_once, 0);
+	}
 }
 END_TEST
 

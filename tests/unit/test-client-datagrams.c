@@ -192,6 +192,24 @@ START_TEST(says_that_nobody_is_there)
 }
 END_TEST
 
+/* That one did not answer says more than that another is not there. */
+START_TEST(says_that_one_was_silent)
+{
+	struct address addresses[2];
+	struct rig rig;
+
+	rig_open(&rig, SOCK_DGRAM, rig_keep_silent, "a\n", 2);
+	addresses[0] = rig.addresses[1];
+	close(rig_bind(SOCK_DGRAM, &addresses[1]));
+	rig.client.target.addresses = addresses;
+	rig.client.target.count = 2;
+	rig.arguments.timeout_usec = 20000;
+	ck_assert_int_eq(rig_ask(&rig, datagrams_ask), EXIT_MISSING);
+	rig_expect_errors(&rig, "server: no answer to line 1 within 20ms\n");
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(fails_where_it_cannot_read_or_write)
 {
 	struct rig rig;
@@ -210,6 +228,7 @@ int main(void)
 		UNIT_LOOP("answers", asks_long_lines_or_says_that_they_are, 0, 6),
 		UNIT_ONCE("addresses", tries_the_next_address_and_stays_with_it),
 		UNIT_ONCE("addresses", says_that_nobody_is_there),
+		UNIT_ONCE("addresses", says_that_one_was_silent),
 		UNIT_LOOP("errors", fails_where_it_cannot_read_or_write, 0, 2),
 		{.group = NULL},
 	};

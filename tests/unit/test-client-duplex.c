@@ -4,6 +4,7 @@
  */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -203,6 +204,74 @@ START_TEST(limits_only_what_is_owed)
 }
 END_TEST
 
+#define MUCH ((size_t)2 << 20)
+
+/* Reads all, though it takes its time. */
+static void *read_slowly(void *fd)
+{
+	static char bytes[100000];
+
+	do
+		(void)poll(NULL, 0, 40);
+	while (recv(*(int *)fd, bytes, sizeof(bytes), MSG_WAITALL) > 0);
+	(void)shutdown(*(int *)fd, SHUT_WR);
+	return NULL;
+}
+
+/* To take what is sent is a sign of life. */
+START_TEST(waits_for_a_slow_reader)
+{
+	_cleanup_(close_fixture) struct fixture f = {0};
+	_cleanup_free_ char *text = calloc(1, MUCH);
+	pthread_t thread;
+
+	open_fixture(&f, text, MUCH, FRAMING_STREAM, SOURCE_FLOW);
+	f.duplex.half_close = true;
+	f.duplex.expects_answer = true;
+	f.duplex.timeout_usec = 400000;
+	ck_assert_int_eq(pthread_create(&thread, NULL, read_slowly, &f.ends[1]), 0);
+	ck_assert_int_eq(duplex_run(&f.duplex), DUPLEX_CLOSED);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+static int full_pipe[2];
+
+/* Reads the client's answers late, and answers once more then. */
+static void *read_answers_late(void *fd)
+{
+	static char bytes[1 << 20];
+
+	(void)poll(NULL, 0, 700);
+	if (read(full_pipe[0], bytes, sizeof(bytes)) > 0)
+		(void)poll(NULL, 0, 50);
+	(void)write(*(int *)fd, "B", 1);
+	return NULL;
+}
+
+/* How slow our reader is, is not the server's fault. */
+START_TEST(waits_for_its_own_reader)
+{
+	_cleanup_(close_fixture) struct fixture f = {0};
+	pthread_t thread;
+
+	ck_assert_int_eq(pipe2(full_pipe, O_CLOEXEC | O_NONBLOCK), 0);
+	while (write(full_pipe[1], "x", 1) == 1)
+		;
+	open_fixture(&f, "", 0, FRAMING_STREAM, SOURCE_FLOW);
+	f.answers.fd = full_pipe[1];
+	f.duplex.expects_answer = true;
+	f.duplex.timeout_usec = 500000;
+	f.duplex.stop_received = 2;
+	answer(&f, "A");
+	ck_assert_int_eq(pthread_create(&thread, NULL, read_answers_late, &f.ends[1]), 0);
+	ck_assert_int_eq(duplex_run(&f.duplex), DUPLEX_ANSWERED);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	close(full_pipe[0]);
+	close(full_pipe[1]);
+}
+END_TEST
+
 START_TEST(breaks)
 {
 	_cleanup_(close_fixture) struct fixture f = {0};
@@ -248,6 +317,8 @@ int main(void)
 		UNIT_ONCE("ends", stops_at_enough_and_goes_on),
 		UNIT_LOOP("waits", loses_patience_only_with_input_that_waits, 0, 2),
 		UNIT_LOOP("waits", limits_only_what_is_owed, FRAMING_STREAM, FRAMING_LENGTH + 1),
+		UNIT_ONCE("errors", waits_for_a_slow_reader),
+		UNIT_ONCE("errors", waits_for_its_own_reader),
 		UNIT_ONCE("errors", breaks),
 		UNIT_LOOP("errors", reports_its_input_and_output, 0, 2),
 		{.group = NULL},

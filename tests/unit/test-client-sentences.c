@@ -3,6 +3,7 @@
 /* Tests of client/sentences.c. */
 
 #include <malloc.h>
+#include <poll.h>
 #include <sys/resource.h>
 
 #include "client-rig.h"
@@ -55,6 +56,43 @@ START_TEST(connects_again_when_it_has_to)
 	file_expect(rig.output, "A\nBB\n\nC\nD\n", 10);
 	ck_assert_uint_eq(rig.conversations, servers[_i].conversations);
 	rig_close(&rig);
+}
+END_TEST
+
+/* Where the client's second sentence comes from, once it has printed its first answer. */
+static int late_input;
+
+/* Says more than it was asked. */
+static void answer_twice(struct rig *rig, int fd)
+{
+	rig_answer_once(rig, fd);
+	if (rig->conversations == 1) {
+		while (lseek(rig->output, 0, SEEK_END) < 2)
+			(void)poll(NULL, 0, 1);
+		(void)send(fd, "X\n", 2, MSG_NOSIGNAL);
+		(void)write(late_input, "b\n", 2);
+		close(late_input);
+	}
+	rig_answer_once(rig, fd);
+}
+
+/* Whatever is answered over it from then on may belong to another question. */
+START_TEST(gives_up_a_connection_that_cannot_be_trusted)
+{
+	struct rig rig;
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	late_input = ends[1];
+	rig_open(&rig, SOCK_STREAM, answer_twice, "", 0);
+	rig.arguments.framing = FRAMING_LINE;
+	rig.client.input.fd = ends[0];
+	ck_assert_int_eq(write(ends[1], "a\n", 2), 2);
+	ck_assert_int_eq(rig_ask(&rig, ask_over_one), EXIT_ANSWERED);
+	file_expect(rig.output, "A\nB\n", 4);
+	ck_assert_uint_eq(rig.conversations, 2);
+	rig_close(&rig);
+	close(ends[0]);
 }
 END_TEST
 
@@ -293,6 +331,7 @@ int main(void)
 		UNIT_LOOP("connections", connects_again_when_it_has_to, 0,
 			  sizeof(servers) / sizeof(servers[0])),
 		UNIT_ONCE("connections", connects_for_each_sentence),
+		UNIT_ONCE("connections", gives_up_a_connection_that_cannot_be_trusted),
 		UNIT_ONCE("connections", asks_given_messages_as_they_are),
 		UNIT_ONCE("connections", asks_messages_over_one_connection),
 		UNIT_ONCE("connections", asks_a_sentence_of_megabytes),

@@ -310,6 +310,24 @@ START_TEST(says_that_nobody_is_there)
 }
 END_TEST
 
+/* It can't be asked: that is said, and the others are. */
+START_TEST(misses_what_is_too_long)
+{
+	static char text[70010];
+	struct rig rig;
+
+	memset(text, 'b', sizeof(text));
+	memcpy(text, "a\n", 2);
+	memcpy(text + sizeof(text) - 3, "\nc\n", 3);
+	rig_open(&rig, SOCK_STREAM, rig_answer_stream, text, sizeof(text));
+	rig.arguments.framing = FRAMING_LENGTH;
+	ck_assert_int_eq(rig_ask(&rig, stream_ask), EXIT_MISSING);
+	rig_expect_errors(&rig, "server: lines too long to ask: 1\n");
+	file_expect(rig.output, "A\nC\n", 4);
+	rig_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_row rows[] = {
@@ -321,6 +339,7 @@ int main(void)
 		UNIT_ONCE("answers", is_content_with_what_there_is_to_ask),
 		UNIT_ONCE("answers", waits_for_an_answer_at_the_end),
 		UNIT_LOOP("gaps", misses_what_is_missing, 0, sizeof(gaps) / sizeof(gaps[0])),
+		UNIT_ONCE("gaps", misses_what_is_too_long),
 		UNIT_LOOP("gaps", gives_up_on_silence, FRAMING_STREAM, FRAMING_LENGTH + 1),
 		UNIT_LOOP("errors", fails_where_it_cannot_read_or_write, 0, 2),
 		UNIT_LOOP("errors", ends_when_nobody_reads, 0, 2),
