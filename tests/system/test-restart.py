@@ -78,6 +78,16 @@ class Restarts(machine.MachineTest):
         machine.report(f"{RESTARTS} restarts under 128 clients: none lost, "
                        f"{clients.count_answers(asking)} answers right")
 
+    def test_restart_of_one_that_has_only_begun(self):
+        """Who does not listen for the signal yet is ended by it, which is no failure."""
+        self.configure(SERVICE, "[Service]", "Type=exec", "RootDirectory=", "SystemCallFilter=", "ExecStart=",
+                       "ExecStart=/bin/sleep infinity")
+        run("systemctl", "start", SERVICE)
+        run("systemctl", "kill", "--signal=USR2", SERVICE)
+        support.until(lambda: show(SERVICE, "ActiveState") == "inactive", "its end")
+        self.assertEqual(show(SERVICE, "Result"), "success")
+        self.assertEqual(show(SERVICE, "NRestarts"), "0")
+
     def test_stop_drains_and_closes(self):
         with connect("127.0.0.1", 12000) as connection:
             connection.sendall(b"before")

@@ -92,6 +92,20 @@ class Streams(support.SystemTest):
                 connection.send(b"h", socket.MSG_OOB)
                 self.assertEqual(converse(connection, b""), b"EFGH")
 
+    @support.needs_own_network
+    def test_any_address_is_of_ipv4_too(self):
+        """Whatever the machine's default is (ipv6(7), bindv6only)."""
+        def set_default(value):
+            with open("/proc/sys/net/ipv6/bindv6only", "w") as setting:
+                setting.write(value)
+        set_default("1")
+        self.addCleanup(set_default, "0")
+        port = support.free_port()
+        self.start_daemon(f"--listen-stream={port}", f"--listen-datagram={port}")
+        for host in "127.0.0.1", "::1":
+            self.assertEqual(support.converse(support.connect(host, port), b"a"), b"A")
+            self.assertEqual(support.ask_datagram(host, port, b"a"), b"A")
+
     def test_framings(self):
         """--framing and --once, which the daemon and the handler share."""
         port = support.free_port()

@@ -199,6 +199,8 @@ class Sockets(machine.MachineTest):
         self.assertEqual(show("uppercase-inetd.socket", "MaxConnectionsPerSource"), "32")
         for name in "tcp", "udp":
             self.assertEqual(show(f"uppercase-{name}.service", "RestartUSec"), "250ms")
+            # Twice as many as there are connections at most (--connections-max=).
+            self.assertEqual(show(f"uppercase-{name}.service", "FileDescriptorStoreMax"), "32768")
 
     def test_backlog(self):
         for name in "tcp", "inetd":
@@ -262,6 +264,8 @@ class Sockets(machine.MachineTest):
             support.until(lambda: show("uppercase-inetd.socket", "NConnections") == "0", "the end of it")
         self.assertEqual(show("uppercase-inetd.socket", "NAccepted"), "5")
         self.assertEqual(show("uppercase-inetd.socket", "NRefused"), "0")
+        support.until(lambda: not run("systemctl", "list-units", "--all", "--no-legend",
+                                      "uppercase-inetd@*.service"), "nothing left of those that failed")
 
     def served(self, source):
         """A connection that is served, or None if it was closed."""

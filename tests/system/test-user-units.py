@@ -127,6 +127,18 @@ class UserUnits(machine.MachineTest):
             self.assertEqual(support.converse(busy, b"\xbc"), "\u00dc".encode())
             self.assertEqual(support.converse(resting, b"c"), b"C")
 
+    def test_removal(self):
+        """It ends what runs in users' managers, too: daemons, and a handler that serves somebody."""
+        self.systemctl("start", "uppercase-inetd.socket", "uppercase-udp.socket")
+        self.addCleanup(machine.install)
+        self.ask("--udp")
+        with support.connect("127.0.0.1", 12000) as connection:
+            connection.sendall(b"a")
+            self.assertEqual(support.read_exactly(connection, 1), b"A")
+            self.assertEqual(machine.our_processes(), ["uppercase", "uppercased"])
+            run("apt", "remove", "--yes", "uppercase", "uppercased")
+            self.assertEqual(machine.our_processes(), [])
+
     def test_without_user_namespace(self):
         """By the drop-in of uppercased(8) for kernels that let users make none; newer versions of systemd
         make one for what they would pass over otherwise."""

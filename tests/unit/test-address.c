@@ -399,6 +399,32 @@ START_TEST(finds_ipv4)
 }
 END_TEST
 
+START_TEST(knows_loopback)
+{
+	static const struct {
+		const char *text;
+		bool is_loopback;
+	} rows[] = {
+		{"127.0.0.1:1", true},
+		{"127.255.255.254:1", true},
+		{"[::ffff:127.1.2.3]:1", true},
+		{"[::1]:1", true},
+		{"126.255.255.255:1", false},
+		{"128.0.0.1:1", false},
+		{"[::2]:1", false},
+		{"[::ffff:128.0.0.1]:1", false},
+		{"@name", false},
+	};
+	struct address address;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ck_assert_int_eq(address_parse(rows[i].text, &address), 0);
+		ck_assert_msg(address_is_loopback(&address) == rows[i].is_loopback, "%s",
+			      rows[i].text);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_row rows[] = {
@@ -413,6 +439,7 @@ int main(void)
 		UNIT_ONCE("address_print", prints_the_longest_text),
 		UNIT_ONCE("address_print", prints_no_address),
 		UNIT_ONCE("address_get_ipv4", finds_ipv4),
+		UNIT_ONCE("address_is_loopback", knows_loopback),
 		{0},
 	};
 
