@@ -2,6 +2,7 @@
 #include "net/socket.h"
 
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -179,6 +180,13 @@ void socket_refuse_descriptors(int fd)
 	const int off = 0;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+}
+
+bool socket_is_shut(int fd)
+{
+	struct pollfd look = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&look, 1, 0) > 0 && look.revents & (POLLRDHUP | POLLHUP);
 }
 
 int socket_open_probe(void)

@@ -60,6 +60,10 @@ void socket_take_urgent(int fd);
  * read, which takes as long as they like. Other sockets have no such thing. */
 void socket_refuse_descriptors(int fd);
 
+/* Has somebody who shares a listening or datagram socket shut it down? To be asked where nothing is
+ * there although it is ready: it would be so for ever. */
+bool socket_is_shut(int fd);
+
 /* Whom an AF_UNIX datagram's sender is found at by its name. A path may lead elsewhere here, since
  * it is relative, or goes by way of a link, or since the sender has another root directory: to
  * somebody whom he would have us write to. An abstract name is the same for all who share the

@@ -235,8 +235,8 @@ static void socket_ready(struct loop_source *source, uint32_t events)
 	struct datagrams *d = socket->datagrams;
 	int count = receive(d, socket);
 
-	/* Somebody who shares the socket shut it down: it would be ready for ever. */
-	if (count < 0 && events & EPOLLHUP)
+	(void)events;
+	if (count < 0 && socket_is_shut(socket->out.fd))
 		loop_remove(d->loop, socket->out.fd);
 	/* Whatever it was (nothing there after all, an ICMP error, no memory), it concerns no other
 	 * datagram: what is there stays there. */

@@ -188,8 +188,8 @@ static bool accept_one(struct listener *listener)
 		run_short(streams, SHORTAGE_DESCRIPTORS);
 	else if (errno == ENOBUFS || errno == ENOMEM)
 		run_short(streams, SHORTAGE_MEMORY);
-	/* Somebody who shares the socket shut it down (or ss -K): it would be ready for ever. */
-	else if (errno == EINVAL)
+	/* Shut down, also by ss -K. AF_UNIX has no error for that. */
+	else if (errno == EINVAL || (errno == EAGAIN && socket_is_shut(listener->fd)))
 		loop_remove(streams->context.loop, listener->fd);
 	/* Anything else concerns this one connection: it is gone before we came (accept(2)). */
 	return errno == EINTR || errno == ECONNABORTED;

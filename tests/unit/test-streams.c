@@ -471,10 +471,20 @@ END_TEST
  * ready: it is left alone, and the others are served. */
 START_TEST(dead_listener)
 {
+	static const int ways[] = {SHUT_RDWR, SHUT_RD};
+	struct address address;
 	struct client client;
+	char name[64];
+	int fd;
 
 	open_listening();
-	ck_assert_int_eq(shutdown(rig.endpoints[0].fd, SHUT_RDWR), 0);
+	snprintf(name, sizeof(name), "@test-streams-%d", (int)getpid());
+	ck_assert_int_eq(address_from_path(name, &address), 0);
+	fd = socket_open(&address, SOCK_STREAM);
+	ck_assert_int_ge(fd, 0);
+	rig_serve_fd(&rig, fd, AF_UNIX, ENDPOINT_LISTENING);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_int_eq(shutdown(rig.endpoints[i].fd, ways[_i]), 0);
 	rig_expect_rest(&rig);
 	server = rig_serve(&rig, "127.0.0.1", SOCK_STREAM);
 	client_connect(&client, &server);
@@ -763,7 +773,7 @@ int main(void)
 		UNIT_ONCE("accepting", sends_at_once),
 		UNIT_ONCE("accepting", sends_at_once_over_a_connection_taken),
 		UNIT_ONCE("accepting", reset_in_the_backlog),
-		UNIT_ONCE("accepting", dead_listener),
+		UNIT_LOOP("accepting", dead_listener, 0, 2),
 		UNIT_LOOP("accepting", others_errors, 0, 6),
 		UNIT_ONCE("limits", connections_max),
 		UNIT_ONCE("limits", connections_max_per_source),
