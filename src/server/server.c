@@ -260,8 +260,7 @@ static int add_control(struct server *server)
 	if ((r = add_signals(server)) < 0 ||
 	    (r = voice_init(&server->voice, loop, &server->notify, sum_status, server)) < 0 ||
 	    (r = timer_init(&server->idle_timer, loop, idle_out, server)) < 0 ||
-	    (r = timer_init(&server->drain_timer, loop, drain, server)) < 0 ||
-	    (r = watchdog_init(&server->watchdog, loop, &server->notify, is_alive, server)) < 0)
+	    (r = timer_init(&server->drain_timer, loop, drain, server)) < 0)
 		return r;
 	if (server->crew.count == 1)
 		return 0;
@@ -315,6 +314,10 @@ static int start(struct server *server, struct endpoints *endpoints, const char 
 		return r;
 	*ret_what = "event loop";
 	if ((r = add_control(server)) < 0)
+		return r;
+	*ret_what = "watchdog";
+	if ((r = watchdog_init(&server->watchdog, main_loop(server), &server->notify, is_alive,
+			       server)) < 0)
 		return r;
 	*ret_what = "sockets";
 	if ((r = crew_serve(&server->crew, endpoints)) < 0)
