@@ -11,6 +11,7 @@
 
 #include "client/duplex.h"
 #include "files.h"
+#include "interrupt.h"
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/descriptor.h"
@@ -204,6 +205,31 @@ START_TEST(limits_only_what_is_owed)
 }
 END_TEST
 
+static int interrupted_fd;
+
+static void answer_in_a_signal(int number)
+{
+	int error = errno;
+
+	(void)number;
+	if (write(interrupted_fd, "A", 1) != 1)
+		abort();
+	errno = error;
+}
+
+START_TEST(goes_on_when_interrupted)
+{
+	_cleanup_(close_fixture) struct fixture f = {0};
+
+	open_fixture(&f, "a", 1, FRAMING_STREAM, SOURCE_FLOW);
+	f.duplex.stop_received = 1;
+	interrupted_fd = f.ends[1];
+	interrupt_after(20000, answer_in_a_signal);
+	ck_assert_int_eq(duplex_run(&f.duplex), DUPLEX_ANSWERED);
+	expect_output(&f, "A");
+}
+END_TEST
+
 #define MUCH ((size_t)2 << 20)
 
 /* Reads all, though it takes its time. */
@@ -317,6 +343,7 @@ int main(void)
 		UNIT_ONCE("ends", stops_at_enough_and_goes_on),
 		UNIT_LOOP("waits", loses_patience_only_with_input_that_waits, 0, 2),
 		UNIT_LOOP("waits", limits_only_what_is_owed, FRAMING_STREAM, FRAMING_LENGTH + 1),
+		UNIT_ONCE("errors", goes_on_when_interrupted),
 		UNIT_ONCE("errors", waits_for_a_slow_reader),
 		UNIT_ONCE("errors", waits_for_its_own_reader),
 		UNIT_ONCE("errors", breaks),

@@ -9,6 +9,7 @@
 
 #include "client/input.h"
 #include "files.h"
+#include "interrupt.h"
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -198,6 +199,32 @@ START_TEST(waits_for_a_descriptor_that_is_non_blocking)
 }
 END_TEST
 
+static void write_late(int number)
+{
+	int error = errno;
+
+	(void)number;
+	if (write(late_fd, "a\n", 2) != 2)
+		abort();
+	errno = error;
+}
+
+START_TEST(reads_on_when_interrupted)
+{
+	struct input input;
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(input_init(&input, ends[0], LINE_MAX_HERE), 0);
+	late_fd = ends[1];
+	interrupt_after(20000, write_late);
+	expect_line(&input, "a", 1, true);
+	input_free(&input);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 START_TEST(reports_errors_of_read)
 {
 	_cleanup_close_ int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -221,6 +248,7 @@ int main(void)
 		UNIT_ONCE("lines", grows_for_lines_that_may_be_long),
 		UNIT_ONCE("bytes", reads_no_more_than_it_has_room_for),
 		UNIT_ONCE("bytes", waits_for_a_descriptor_that_is_non_blocking),
+		UNIT_ONCE("bytes", reads_on_when_interrupted),
 		UNIT_ONCE("bytes", reports_errors_of_read),
 		{.group = NULL},
 	};

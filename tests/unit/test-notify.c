@@ -4,11 +4,10 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <time.h>
 
+#include "interrupt.h"
 #include "manager.h"
 #include "server/notify.h"
 #include "unit.h"
@@ -194,14 +193,10 @@ static void read_one(int number)
  * signal(7)). */
 START_TEST(goes_on_when_interrupted)
 {
-	static const struct itimerval soon = {.it_value = {.tv_usec = 50000}};
-
 	begin();
 	fill();
-	(void)signal(SIGALRM, read_one);
-	ck_assert_int_eq(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	interrupt_after(50000, read_one);
 	ck_assert_int_eq(notify_send(&notify, NOTIFY_INSIST, -1, "READY=1"), 0);
-	(void)signal(SIGALRM, SIG_DFL);
 	end();
 }
 END_TEST

@@ -28,9 +28,11 @@
 static int mmap_failure, read_failure;
 static void (*before_mmap_fails)(void);
 static int fstat_count, mmap_count;
+static void *window; /* the last one */
+static int window_count;
 static bool hides_holes;
 
-/* These four are in the place of libc's. */
+/* These five are in the place of libc's. */
 ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
 {
 	if (read_failure > 0) {
@@ -69,7 +71,19 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
 		errno = mmap_failure;
 		return MAP_FAILED;
 	}
-	return (void *)syscall(SYS_mmap, address, length, protection, flags, fd, offset);
+	void *mapped = (void *)syscall(SYS_mmap, address, length, protection, flags, fd, offset);
+
+	if (fd >= 0 && mapped != MAP_FAILED) {
+		window = mapped;
+		window_count++;
+	}
+	return mapped;
+}
+
+int munmap(void *address, size_t length)
+{
+	window_count -= address == window;
+	return (int)syscall(SYS_munmap, address, length);
 }
 
 static char buffer[SOURCE_PIECE];
@@ -100,7 +114,7 @@ static void forget(void)
 {
 	mmap_failure = read_failure = 0;
 	before_mmap_fails = NULL;
-	fstat_count = mmap_count = 0;
+	fstat_count = mmap_count = window_count = 0;
 	hides_holes = false;
 }
 
@@ -141,6 +155,7 @@ static ssize_t take(struct source *source)
 	ck_assert_int_eq(offset_of(source->fd), begin + n);
 	ck_assert_uint_eq(count_wrong(piece, n, begin), 0);
 	ck_assert(source_confirm(source));
+	ck_assert_int_le(window_count, 1);
 	return n;
 }
 
@@ -198,6 +213,7 @@ START_TEST(begins_where_the_descriptor_stands)
 	/* The end stays one. */
 	ck_assert_int_eq(take(&source), 0);
 	source_reset(&source);
+	ck_assert_int_eq(window_count, 0);
 }
 END_TEST
 
