@@ -3,6 +3,7 @@
 
 import contextlib
 import re
+import select
 import socket
 import unittest
 
@@ -70,6 +71,28 @@ class Descriptors(Shortage):
                 self.assertEqual(show(SERVICE, "NRestarts"), "0")
                 for client in clients:
                     client.close()
+
+    def test_restart_with_a_small_store(self):
+        """systemd closes what its store has no room for: the process keeps that, until they go."""
+        if int(run("systemctl", "--version").split()[1]) < 254:
+            self.skipTest("this systemd does not say how much it keeps")
+        self.begin("--drain-timeout=infinity", "FileDescriptorStoreMax=9")
+        clients = self.connect(20)
+        self.expect_answers(clients, b"before", b"BEFORE")
+        run("systemctl", "restart", "--no-block", SERVICE)
+        self.wait_for_status("^Connections: 12 open")
+        for client in clients:
+            client.sendall(b"now")
+        drained = []
+        while len(drained) < 12:
+            drained += select.select([client for client in clients if client not in drained], [], [],
+                                     support.PATIENCE)[0]
+        for client in drained:
+            self.assertEqual(support.read_exactly(client, 3), b"NOW")
+            client.close()
+        for client in clients:
+            if client not in drained:
+                self.assertEqual(support.read_exactly(client, 3), b"NOW")
 
     def goes_on(self, client):
         """Or was it closed?"""
