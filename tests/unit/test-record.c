@@ -5,34 +5,14 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "net/socket.h"
 #include "rig.h"
 #include "server/connection.h"
 #include "server/log.h"
-
-/* What came to the journal, the fields a line each, in the place of libsystemd's and libc's. */
-static char fields_sent[4096];
-
-int sd_journal_sendv(const struct iovec *fields, int count);
-int sd_journal_sendv(const struct iovec *fields, int count)
-{
-	char *end = fields_sent;
-
-	for (int i = 0; i < count; i++)
-		end += sprintf(end, "%.*s\n", (int)fields[i].iov_len, (char *)fields[i].iov_base);
-	return 0;
-}
-
-int access(const char *path, int mode)
-{
-	ck_assert_str_eq(path, "/run/systemd/journal/socket");
-	return mode == F_OK ? 0 : -1;
-}
 
 /* What recv(2) fails with, once; 0: nothing. */
 static int receive_error;
@@ -196,6 +176,24 @@ START_TEST(tells_our_own_end)
 }
 END_TEST
 
+/* Also where the client does not close its end, which is waited for so long and no longer. */
+START_TEST(tells_our_own_end_of_who_stays)
+{
+	struct client client;
+
+	begin(LOG_INFO);
+	rig.exchange.once = true;
+	rig_connect(&rig, &client, _i);
+	client_send(&client, "ab", 2);
+	RIG_UNTIL(&rig, client_is_over(&client));
+	rig.loop.now += CONNECTION_LINGER_USEC;
+	streams_sweep(&rig.streams);
+	ck_assert_uint_eq(rig.status.connections_open, 0);
+	client_close(&client);
+	expect_line(end(), _i, "2 bytes in, 2 bytes out", "once");
+}
+END_TEST
+
 START_TEST(tells_silence)
 {
 	struct client client;
@@ -256,26 +254,20 @@ START_TEST(has_fields)
 {
 	const struct address peer = rig_address("192.0.2.1", 40000);
 	struct record record;
-	struct stat status;
-	char stream[64];
 
 	begin(LOG_INFO);
-	ck_assert_int_eq(fstat(STDERR_FILENO, &status), 0);
-	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)status.st_dev,
-		 (unsigned long long)status.st_ino);
-	ck_assert_int_eq(setenv("JOURNAL_STREAM", stream, 1), 0);
-	log_open(LOG_INFO);
+	journal_begin(LOG_INFO);
 	record_begin(&record, -1, &peer);
 	record.bytes_in = 7;
 	record.bytes_out = 9;
 	record.error = ETIMEDOUT;
 	record_log(&record, "error");
 	ck_assert_str_eq(end(), "");
-	ck_assert_ptr_nonnull(strstr(fields_sent,
+	ck_assert_ptr_nonnull(strstr(journal_fields,
 				     "PRIORITY=6\nCLIENT_ADDR=192.0.2.1\nCLIENT_PORT=40000\n"
 				     "BYTES_IN=7\nBYTES_OUT=9\nDURATION_USEC="));
 	ck_assert_ptr_nonnull(strstr(
-		fields_sent, "\nREASON=error\nERRNO=110\nMESSAGE=connection from 192.0.2.1:"));
+		journal_fields, "\nREASON=error\nERRNO=110\nMESSAGE=connection from 192.0.2.1:"));
 }
 END_TEST
 
@@ -324,6 +316,28 @@ START_TEST(tells_each_datagram_refused)
 }
 END_TEST
 
+/* Refused by the kernel: the answer would be too long. */
+START_TEST(tells_each_answer_refused)
+{
+	static char bytes[30000];
+	struct address server, own = rig_address("127.0.0.1", 0);
+	char expected[256], text[ADDRESS_TEXT_MAX];
+	int client;
+
+	begin_with(&rig_tripling, LOG_DEBUG);
+	server = rig_serve(&rig, "127.0.0.1", SOCK_DGRAM);
+	client = socket_open(&own, SOCK_DGRAM);
+	ck_assert_int_eq(socket_get_name(client, &own), 0);
+	ck_assert_int_eq(sendto(client, bytes, sizeof(bytes), 0, &server.any, server.length),
+			 sizeof(bytes));
+	RIG_UNTIL(&rig, rig.status.datagrams_refused == 1);
+	snprintf(expected, sizeof(expected), "test-record: datagram from %s: refused: too large\n",
+		 address_print(&own, text));
+	ck_assert_str_eq(end(), expected);
+	close(client);
+}
+END_TEST
+
 /* Thousands of silent connections do not pay for a log that nobody asked for. */
 START_TEST(is_not_there_by_default)
 {
@@ -350,6 +364,7 @@ int main(void)
 		UNIT_ONCE("record_log", tells_a_reset),
 		UNIT_ONCE("record_log", tells_who_did_not_wait),
 		UNIT_LOOP("record_log", tells_our_own_end, 0, 2),
+		UNIT_LOOP("record_log", tells_our_own_end_of_who_stays, 0, RIG_WAYS),
 		UNIT_LOOP("record_log", tells_silence, 0, RIG_WAYS),
 		UNIT_LOOP("record_log", tells_that_the_daemon_ends, 0, RIG_WAYS),
 		UNIT_LOOP("record_log", tells_that_it_goes_on_elsewhere, 0, RIG_WAYS),
@@ -359,6 +374,7 @@ int main(void)
 		UNIT_ONCE("record_log_refused_connection", tells_who_was_refused),
 		UNIT_LOOP("record_log_refused_datagram", tells_each_datagram_refused, LOG_INFO,
 			  LOG_DEBUG + 1),
+		UNIT_ONCE("record_log_refused_datagram", tells_each_answer_refused),
 		{0},
 	};
 

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "manager.h"
 #include "server/voice.h"
 #include "unit.h"
@@ -37,6 +38,7 @@ static void begin(bool with_manager)
 	else
 		(void)unsetenv("NOTIFY_SOCKET");
 	(void)unsetenv("JOURNAL_STREAM");
+	log_open(LOG_NOTICE);
 	numbers = (struct status){0};
 	ck_assert_int_eq(notify_open(&notify), 0);
 	ck_assert_int_eq(loop_init(&loop, true), 0);
@@ -311,6 +313,39 @@ START_TEST(logs_the_status_when_asked)
 }
 END_TEST
 
+/* Every counter that a monitor may look for. */
+START_TEST(has_fields)
+{
+	begin(false);
+	journal_begin(LOG_NOTICE);
+	numbers.connections_open = 1;
+	numbers.connections_served = 2;
+	numbers.connections_refused = 3;
+	numbers.connections_cut = 4;
+	numbers.datagrams_answered = 5;
+	numbers.datagrams_refused = 6;
+	numbers.bytes_in = 7;
+	numbers.bytes_out = 8;
+	numbers.bytes_unsent = 9;
+	numbers.reads_shortened = 10;
+	numbers.accepting_paused[SHORTAGE_MEMORY] = 11;
+	voice_log_status(&voice);
+	ck_assert_ptr_nonnull(strstr(journal_fields,
+				     "PRIORITY=5\nCONNECTIONS_OPEN=1\nCONNECTIONS_SERVED=2\n"
+				     "CONNECTIONS_REFUSED=3\nCONNECTIONS_CUT=4\n"
+				     "DATAGRAMS_ANSWERED=5\nDATAGRAMS_REFUSED=6\nBYTES_IN=7\n"
+				     "BYTES_OUT=8\nBYTES_UNSENT=9\nREADS_SHORTENED=10\n"
+				     "ACCEPTING_PAUSED=11\nMESSAGE="));
+	numbers.limited = 1;
+	voice_stopping(&voice);
+	ck_assert_ptr_nonnull(strstr(journal_fields,
+				     "PRIORITY=4\nCONNECTIONS_REFUSED=3\nCONNECTIONS_CUT=4\n"
+				     "DATAGRAMS_REFUSED=6\nREADS_SHORTENED=10\n"
+				     "ACCEPTING_PAUSED=11\nMESSAGE="));
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_row rows[] = {
@@ -325,6 +360,7 @@ int main(void)
 		UNIT_ONCE("voice_reloading", tells_of_a_reload),
 		UNIT_ONCE("voice_reloading", a_reload_lets_it_speak),
 		UNIT_ONCE("voice_log_status", logs_the_status_when_asked),
+		UNIT_ONCE("voice_log_status", has_fields),
 		{0},
 	};
 
