@@ -235,6 +235,7 @@ START_TEST(does_all_before_it_ends)
 	told = worker.command;
 	ck_assert_int_eq(pthread_create(&thread, NULL, release_later, &told), 0);
 	worker_join(&worker);
+	ck_assert(!worker.has_thread);
 	ck_assert_ptr_null(worker.streams.listeners);
 	(void)pthread_join(thread, NULL);
 	end();
