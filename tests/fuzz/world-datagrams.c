@@ -313,6 +313,18 @@ static void take_message(int fd, const struct msghdr *header)
 	} while (left > 0);
 }
 
+/* A header of UDP has room for so much (RFC 768), one of IPv4 for so much less (RFC 791). */
+static bool is_too_long(int fd, const struct msghdr *header)
+{
+	struct address to = {.length = header->msg_namelen};
+	uint32_t ipv4;
+
+	if (world_look(fd, WORLD_DATAGRAM)->family == AF_UNIX)
+		return false;
+	memcpy(&to.storage, header->msg_name, header->msg_namelen);
+	return header->msg_iov[0].iov_len > (address_get_ipv4(&to, &ipv4) ? 65507 : 65527);
+}
+
 int __wrap_sendmmsg(int fd, struct mmsghdr *out, unsigned count, int flags);
 int __wrap_sendmmsg(int fd, struct mmsghdr *out, unsigned count, int flags)
 {
@@ -325,8 +337,13 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *out, unsigned count, int flags)
 	if (world.most > 0 && world.most < count)
 		count = world.most;
 	world.most = 0;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		if (is_too_long(fd, &out[i].msg_hdr)) {
+			errno = EMSGSIZE;
+			return i > 0 ? (int)i : -1;
+		}
 		take_message(fd, &out[i].msg_hdr);
+	}
 	return (int)count;
 }
 
@@ -340,6 +357,10 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *out, int flags)
 	REQUIRE(segment_size(out) == 0, "in segments");
 	if (world_has_fault(WORLD_SENDMSG)) {
 		had_fault = true;
+		return -1;
+	}
+	if (is_too_long(fd, out)) {
+		errno = EMSGSIZE;
 		return -1;
 	}
 	take_message(fd, out);
