@@ -16,12 +16,12 @@ LEADS = range(0xc2, 0xe0)
 TRAILS = range(0x80, 0xc0)
 
 
-# Below these trails every loop takes one off the lead.
+# Below these trails the loop over all scripts takes one off the lead.
 LIMITS = {0xcf: 0x8f, 0xd1: 0xa0}
 
 
 def lead_delta(lead, trail):
-    """What every loop adds to a two-byte lead, whatever the character."""
+    """What the loop over all scripts adds to a two-byte lead, whatever the character."""
     return -1 if trail < LIMITS.get(lead, 0) else 0
 
 
@@ -37,11 +37,11 @@ def upper(mapping, lead, trail):
 
 
 def trail_table(mapping, lead):
-    """({trail: new trail} of what a loop with this lead maps, the trails it can't)."""
+    """({trail: new trail} of what a loop for Latin maps behind this lead, the trails it can't)."""
     table, foreign = {}, set()
     for trail in TRAILS:
         new = upper(mapping, lead, trail)
-        if len(new) == 2 and new[0] == lead + lead_delta(lead, trail):
+        if len(new) == 2 and new[0] == lead:
             table[trail] = new[1]
         else:
             foreign.add(trail)
@@ -50,6 +50,7 @@ def trail_table(mapping, lead):
 
 # What loops for Latin know.
 LATIN = 0xc3, 0xc4, 0xc5, 0xc6
+
 
 def affine(images, plus):
     """What gf2p8affineqb makes of a byte: plus, and for each bit that is set its image, by xor.

@@ -125,6 +125,15 @@ def converse(connection, request):
         return read_to_end(connection)
 
 
+def make_ipv6_sockets_single(test):
+    """Until the test ends, those bound from now on don't take IPv4 unless they are told to (ipv6(7))."""
+    def set_default(value):
+        with open("/proc/sys/net/ipv6/bindv6only", "w") as setting:
+            setting.write(value)
+    set_default("1")
+    test.addCleanup(set_default, "0")
+
+
 def ask_datagram(host, port, request, source=None):
     """The answer to one datagram, from exactly the address that was asked (the socket is connected)."""
     with socket.socket(family_of(host), socket.SOCK_DGRAM) as asking:

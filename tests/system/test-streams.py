@@ -95,11 +95,7 @@ class Streams(support.SystemTest):
     @support.needs_own_network
     def test_any_address_is_of_ipv4_too(self):
         """Whatever the machine's default is (ipv6(7), bindv6only)."""
-        def set_default(value):
-            with open("/proc/sys/net/ipv6/bindv6only", "w") as setting:
-                setting.write(value)
-        set_default("1")
-        self.addCleanup(set_default, "0")
+        support.make_ipv6_sockets_single(self)
         port = support.free_port()
         self.start_daemon(f"--listen-stream={port}", f"--listen-datagram={port}")
         for host in "127.0.0.1", "::1":

@@ -171,11 +171,7 @@ class Sockets(machine.MachineTest):
 
     def test_every_address(self):
         """IPv4, too, whatever the machine's default is (ipv6(7), bindv6only)."""
-        def set_default(value):
-            with open("/proc/sys/net/ipv6/bindv6only", "w") as setting:
-                setting.write(value)
-        set_default("1")
-        self.addCleanup(set_default, "0")
+        support.make_ipv6_sockets_single(self)
         for name in "tcp", "inetd":
             run("systemctl", "start", f"uppercase-{name}.socket")
             self.assertEqual(support.converse(support.connect("127.0.0.1", 12000), b"a"), b"A", name)
