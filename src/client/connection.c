@@ -5,9 +5,9 @@
 #include <poll.h>
 #include <string.h>
 
-#include "client/clock.h"
 #include "net/socket.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/descriptor.h"
 #include "util/error.h"
 
@@ -26,17 +26,11 @@ bool connection_is_to_itself(int fd)
 /* The kernel's verdict on a connect() under way. */
 static int wait_connected(int fd, uint64_t until)
 {
-	struct pollfd wait = {.fd = fd, .events = POLLOUT};
-	int error = 0, r;
+	int error = 0, r = descriptor_wait(fd, POLLOUT, until);
 	socklen_t length = sizeof(error);
 
-	do
-		r = poll(&wait, 1, clock_poll_timeout(until));
-	while (r < 0 && errno == EINTR);
 	if (r < 0)
-		return negative_errno();
-	if (r == 0)
-		return -ETIMEDOUT;
+		return r;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
 		return negative_errno();
 	return -error;
@@ -47,16 +41,11 @@ static int wait_connected(int fd, uint64_t until)
 static int connect_unix(int fd, const struct address *address, uint64_t timeout_usec)
 {
 	const int size = UNIX_SEND_BUFFER;
-	struct timeval limit = {0}; /* zero: none */
+	int r = socket_limit_wait(fd, SO_SNDTIMEO, timeout_usec);
 
-	if (timeout_usec != PARSE_INFINITY)
-		limit = (struct timeval){
-			.tv_sec = (time_t)(timeout_usec / 1000000),
-			.tv_usec = (suseconds_t)(timeout_usec % 1000000),
-		};
+	if (r < 0)
+		return r;
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
-		return negative_errno();
 	while (connect(fd, &address->any, address->length) < 0)
 		if (errno != EINTR)
 			return errno == EAGAIN ? -ETIMEDOUT : negative_errno();

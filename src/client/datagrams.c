@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 
 #include "client/client.h"
-#include "client/clock.h"
 #include "client/connection.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /* What fits into an IPv4 datagram: 65,535 bytes but for the headers of IP and UDP. The same for
  * IPv6, so that a line's fate does not hang on a name's address. */

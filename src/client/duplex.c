@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "client/clock.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 /* As much as a socket gives at once; larger ones only cost cache. */

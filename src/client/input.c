@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/input.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "util/descriptor.h"
 #include "util/error.h"
+#include "util/parse.h"
 
 int input_init(struct input *input, int fd, size_t line_max)
 {
@@ -43,14 +43,10 @@ int input_read(struct input *input)
 	make_room(input);
 	if (input->ended || input->end == input->capacity)
 		return 0;
-	while ((n = read(input->fd, input->bytes + input->end, input->capacity - input->end)) < 0) {
-		struct pollfd wait = {.fd = input->fd, .events = POLLIN};
-
-		if (errno == EAGAIN && poll(&wait, 1, -1) >= 0)
-			continue;
-		if (errno != EINTR)
-			return negative_errno();
-	}
+	n = descriptor_read(input->fd, input->bytes + input->end, input->capacity - input->end,
+			    PARSE_INFINITY);
+	if (n < 0)
+		return (int)n;
 	if (n == 0) {
 		input->ended = true;
 		return 0;

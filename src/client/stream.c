@@ -21,10 +21,10 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "client/clock.h"
 #include "client/connection.h"
 #include "client/duplex.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /* How long the rest of the input waits for the first sentence's answer: a service that answers at
  * the end of the input gives none. */

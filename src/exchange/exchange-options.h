@@ -10,6 +10,7 @@ enum {
 	EXCHANGE_OPTION_FRAMING = 0x200,
 	EXCHANGE_OPTION_ONCE,
 	EXCHANGE_OPTION_MESSAGE_MAX,
+	EXCHANGE_OPTION_IDLE_TIMEOUT,
 	EXCHANGE_OPTION_VERSION,
 };
 
@@ -19,9 +20,12 @@ enum {
 	 "where a message ends: nowhere (the default), at a\n"                                     \
 	 "newline, or as a 4-byte big-endian header says"},                                        \
 		{"once", EXCHANGE_OPTION_ONCE, NULL, "answer one message, then close"},            \
+		{"message-max", EXCHANGE_OPTION_MESSAGE_MAX, "SIZE",                               \
+		 "refuse longer messages with framing line or length\n(default 64K)"},             \
 	{                                                                                          \
-		"message-max", EXCHANGE_OPTION_MESSAGE_MAX, "SIZE",                                \
-			"refuse longer messages with framing line or length\n(default 64K)"        \
+		"idle-timeout", EXCHANGE_OPTION_IDLE_TIMEOUT, "TIME",                              \
+			"close a connection that was silent, or in the middle\n"                   \
+			"of one message, so long (default 10min; infinity:\nnever)"                \
 	}
 
 #define EXCHANGE_OPTION_LAST_ROWS                                                                  \

@@ -27,6 +27,10 @@ struct exchange_options {
 	enum framing framing;
 	bool once;            /* answer one message, then be done: the textbook's TCPServer */
 	uint32_t message_max; /* bytes; a longer message ends the conversation */
+
+	/* For who has the connection: microseconds without progress that it is granted;
+	 * PARSE_INFINITY: any. */
+	uint64_t idle_timeout;
 };
 
 /* One conversation. All zero is its beginning. */

@@ -7,11 +7,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "handler/source.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/descriptor.h"
 #include "util/error.h"
 
@@ -37,13 +37,22 @@ static void enlarge_pipe(int fd)
 }
 
 /* How long a peer may take to end its side after ours. */
-#define LINGER_MSEC 2000
+#define LINGER_USEC 2000000
 
 /* What was made of a mapped piece may have to be taken back, which a message that is held could not
  * be; and not every service bears a text that changes. */
 static bool may_map(const struct exchange_options *options)
 {
 	return options->framing == FRAMING_STREAM && options->service->in_may_change;
+}
+
+/* A message that drips in has less time than a blocking read would wait. */
+static ssize_t take(struct source *source, uint64_t until, bool is_dripping,
+		    const char **ret_request)
+{
+	int r = is_dripping ? descriptor_wait(source->fd, POLLIN, until) : 0;
+
+	return r < 0 ? r : source_take(source, until, ret_request);
 }
 
 int filter_run(int in, int out, const struct exchange_options *options,
@@ -53,7 +62,8 @@ int filter_run(int in, int out, const struct exchange_options *options,
 	_cleanup_free_ char *buffer = allocate_pages(SOURCE_PIECE);
 	_cleanup_free_ char *reply = allocate_pages(exchange_room(options, SOURCE_PIECE));
 	_cleanup_(source_reset) struct source source = source_of(in, buffer, may_map(options));
-	bool enlarged = false;
+	uint64_t until = clock_after(options->idle_timeout);
+	bool enlarged = false, is_dripping = false;
 
 	*ret_failure = FILTER_NONE;
 	if (!buffer || !reply) {
@@ -64,7 +74,7 @@ int filter_run(int in, int out, const struct exchange_options *options,
 	while (!exchange_is_done(&exchange)) {
 		const struct exchange before = exchange;
 		const char *request;
-		ssize_t n = source_take(&source, &request);
+		ssize_t n = take(&source, until, is_dripping, &request);
 		size_t length;
 		int r;
 
@@ -84,7 +94,7 @@ int filter_run(int in, int out, const struct exchange_options *options,
 			continue;
 		}
 		/* What was answered before a bad message is good. */
-		r = descriptor_write_all(out, reply, length);
+		r = descriptor_write_within(out, reply, length, options->idle_timeout);
 		if (r < 0) {
 			*ret_failure = FILTER_WRITE;
 			return r;
@@ -94,31 +104,25 @@ int filter_run(int in, int out, const struct exchange_options *options,
 			*ret_failure = r == -ENOMEM ? FILTER_MEMORY : FILTER_MESSAGE;
 			return r;
 		}
+		is_dripping = exchange_is_dripping(&exchange, (size_t)n);
+		if (!is_dripping)
+			until = clock_after(options->idle_timeout);
 	}
 	return 0;
 }
 
-static int64_t now_msec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void filter_end(int fd)
 {
-	struct pollfd wait = {.fd = fd, .events = POLLIN};
-	int64_t deadline = now_msec() + LINGER_MSEC, left;
+	uint64_t until = clock_after(LINGER_USEC);
 	char rest[4096];
 
 	(void)shutdown(fd, SHUT_WR);
-	while ((left = deadline - now_msec()) > 0) {
+	while (clock_now() < until) {
 		ssize_t n = recv(fd, rest, sizeof(rest), MSG_DONTWAIT);
 
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 			break;
 		if (n < 0)
-			(void)poll(&wait, 1, (int)left);
+			(void)descriptor_wait(fd, POLLIN, until);
 	}
 }

@@ -20,8 +20,10 @@ enum filter_failure {
 	FILTER_MEMORY,
 };
 
-/* Answers in on out until the end of in, or until the exchange is done.
- * Returns 0, or a negative errno with *ret_failure saying of what. */
+/* Answers in on out until the end of in, until the exchange is done, or until either made no
+ * progress for options->idle_timeout: -ETIMEDOUT then. Who is blocking has to give up by itself
+ * after as long (descriptor_read()). Returns 0, or a negative errno with *ret_failure saying of
+ * what. */
 int filter_run(int in, int out, const struct exchange_options *options,
 	       enum filter_failure *ret_failure);
 

@@ -15,6 +15,7 @@
 #include "exchange/program.h"
 #include "handler/filter.h"
 #include "util/error.h"
+#include "util/parse.h"
 #include "util/report.h"
 
 static const struct option_row rows[] = {EXCHANGE_OPTION_ROWS, EXCHANGE_OPTION_LAST_ROWS};
@@ -34,12 +35,35 @@ static const struct program program = {
 	.take = take,
 };
 
+/* Or silent for too long, which its own death looks like. */
 static bool peer_is_gone(int error)
 {
 	return error == -ECONNRESET || error == -EPIPE || error == -ETIMEDOUT;
 }
 
-static int converse(const struct conversation *conversation, const struct exchange_options *options)
+/* in is a connected socket. */
+static void begin_connection(const struct conversation *conversation, uint64_t idle_timeout)
+{
+	/* A vanished peer is that connection's end; in a pipeline SIGPIPE ends us, as is usual
+	 * there. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	socket_send_at_once(conversation->out);
+	socket_take_urgent(conversation->in);
+	(void)socket_limit_wait(conversation->in, SO_RCVTIMEO, idle_timeout);
+	(void)socket_limit_wait(conversation->out, SO_SNDTIMEO, idle_timeout);
+}
+
+/* Where part of an answer is missing it is not to look like all of it. */
+static void end_connection(const struct conversation *conversation, int r,
+			   enum filter_failure failure)
+{
+	if (failure == FILTER_WRITE)
+		socket_end_by_reset(conversation->out);
+	else if (!peer_is_gone(r))
+		filter_end(conversation->in);
+}
+
+static int converse(const struct conversation *conversation, struct exchange_options *options)
 {
 	static const char *const what[] = {
 		[FILTER_READ] = "read",
@@ -50,18 +74,15 @@ static int converse(const struct conversation *conversation, const struct exchan
 	enum filter_failure failure;
 	int r;
 
-	/* A vanished peer is that connection's end; in a pipeline SIGPIPE ends us, as is usual
-	 * there. */
-	if (conversation->is_socket) {
-		(void)signal(SIGPIPE, SIG_IGN);
-		socket_send_at_once(conversation->out);
-		socket_take_urgent(conversation->in);
-	}
+	if (conversation->is_socket)
+		begin_connection(conversation, options->idle_timeout);
+	else
+		options->idle_timeout = PARSE_INFINITY;
 	r = filter_run(conversation->in, conversation->out, options, &failure);
 	if (conversation->is_socket) {
+		end_connection(conversation, r, failure);
 		if (peer_is_gone(r))
 			return EXIT_ANSWERED;
-		filter_end(conversation->in);
 	}
 	if (r < 0) {
 		report(LOG_ERR, "%s: %s", what[failure],

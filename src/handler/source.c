@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "handler/source.h"
 
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/descriptor.h"
 #include "util/error.h"
 
 /* So many bytes of a file in front of us make up for what it takes to begin with mapping. */
@@ -182,32 +182,25 @@ static ssize_t take_claimed(struct source *source, const char **ret_piece)
 	return n;
 }
 
-static ssize_t take_read(struct source *source, const char **ret_piece)
+static ssize_t take_read(struct source *source, uint64_t until, const char **ret_piece)
 {
-	ssize_t n;
+	ssize_t n = descriptor_read(source->fd, source->buffer, SOURCE_PIECE, until);
 
-	while ((n = read(source->fd, source->buffer, SOURCE_PIECE)) < 0) {
-		struct pollfd wait = {.fd = source->fd, .events = POLLIN};
-
-		if (errno == EAGAIN && poll(&wait, 1, -1) >= 0)
-			continue;
-		if (errno != EINTR)
-			return negative_errno();
-	}
 	if (n == (ssize_t)SOURCE_PIECE)
 		consider_mapping(source);
 	*ret_piece = source->buffer;
 	return n;
 }
 
-ssize_t source_take(struct source *source, const char **ret_piece)
+ssize_t source_take(struct source *source, uint64_t until, const char **ret_piece)
 {
 	ssize_t n = mapping == source ? take_mapped(source, ret_piece) : 0;
 
 	source->is_mapped = n > 0;
 	if (n > 0)
 		return n;
-	return source->is_claimed ? take_claimed(source, ret_piece) : take_read(source, ret_piece);
+	return source->is_claimed ? take_claimed(source, ret_piece)
+				  : take_read(source, until, ret_piece);
 }
 
 /* The last page of a file that was truncated goes on with zeros, without SIGBUS: only the size

@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Bytes in a piece at most. Larger ones fall out of the cache, smaller ones cost system calls. */
@@ -49,10 +50,10 @@ static inline struct source source_of(int fd, char *buffer, bool may_map)
 	return (struct source){.fd = fd, .buffer = buffer, .may_map = may_map};
 }
 
-/* The next piece, waiting where it must: a descriptor that is shared may have become non-blocking.
- * Returns its length in bytes, 0 at the end, or a negative errno. *ret_piece is the source's, and
- * good until the next call. */
-ssize_t source_take(struct source *source, const char **ret_piece);
+/* The next piece, waiting where it must until then (descriptor_read()): a descriptor that is shared
+ * may have become non-blocking. Returns its length in bytes, 0 at the end, -ETIMEDOUT, or another
+ * negative errno. *ret_piece is the source's, and good until the next call. */
+ssize_t source_take(struct source *source, uint64_t until, const char **ret_piece);
 
 /* To be asked before anything is done with what was made of a piece. False: those bytes were not
  * the file's, and the next piece is what there is of it, from where they began. */

@@ -9,6 +9,7 @@
 
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/parse.h"
 
 /* What the headers of Linux before 6.16 don't know yet (asm-generic/socket.h). */
 #ifndef SO_PASSRIGHTS
@@ -209,6 +210,20 @@ int socket_find(int probe, const struct address *name)
 		return errno == EPERM ? 1 : negative_errno();
 	r = socket_get_peer(probe, &found);
 	return r < 0 ? r : address_is_same(&found, name);
+}
+
+int socket_limit_wait(int fd, int option, uint64_t usec)
+{
+	struct timeval limit = {0}; /* none */
+
+	if (usec != PARSE_INFINITY)
+		limit = (struct timeval){
+			.tv_sec = (time_t)(usec / 1000000),
+			.tv_usec = (suseconds_t)(usec % 1000000),
+		};
+	if (setsockopt(fd, SOL_SOCKET, option, &limit, sizeof(limit)) < 0)
+		return negative_errno();
+	return 0;
 }
 
 void socket_end_by_reset(int fd)

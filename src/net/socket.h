@@ -75,6 +75,11 @@ int socket_find(int probe, const struct address *name);
 /* Opens such a socket. Returns its descriptor, or a negative errno of socket(2). */
 int socket_open_probe(void);
 
+/* Has a blocking call that waits give up after so many microseconds, with EAGAIN, or EINPROGRESS of
+ * connect(2); PARSE_INFINITY: never. option is SO_RCVTIMEO or SO_SNDTIMEO (socket(7)).
+ * Returns 0 or a negative errno of setsockopt(2). */
+int socket_limit_wait(int fd, int option, uint64_t usec);
+
 /* Has the close of a TCP socket, or the last one of those who share it, be a reset: its peer is not
  * to take it for a good end (socket(7) SO_LINGER). */
 void socket_end_by_reset(int fd);

@@ -19,11 +19,7 @@
 #define CONNECTIONS_MAX_DEFAULT 16384
 #define UNSENT_MAX_DEFAULT      ((size_t)512 << 20)
 #define DATAGRAM_RATE_DEFAULT   1000
-#define IDLE_TIMEOUT_DEFAULT    (UINT64_C(600) * 1000000)
 #define DRAIN_TIMEOUT_DEFAULT   (UINT64_C(5) * 1000000)
-
-/* Times are kept in 32-bit milliseconds per connection. */
-#define TIME_MAX (UINT64_C(30) * 24 * 3600 * 1000000)
 
 enum {
 	OPTION_LISTEN_STREAM = 0x300,
@@ -33,7 +29,6 @@ enum {
 	OPTION_CONNECTIONS_MAX_PER_SOURCE,
 	OPTION_UNSENT_MAX,
 	OPTION_DATAGRAM_RATE,
-	OPTION_IDLE_TIMEOUT,
 	OPTION_EXIT_IDLE_TIME,
 	OPTION_DRAIN_TIMEOUT,
 	OPTION_LOG_LEVEL,
@@ -59,9 +54,6 @@ static const struct option_row rows[] = {
 	{"datagram-rate", OPTION_DATAGRAM_RATE, "N",
 	 "answer one IPv4 address or IPv6 /64 so many times a\n"
 	 "second (default 1000, and loopback any number;\n0: no limit)"},
-	{"idle-timeout", OPTION_IDLE_TIMEOUT, "TIME",
-	 "close a connection that was silent, or in the middle\n"
-	 "of one message, so long (default 10min; infinity:\nnever)"},
 	{"exit-idle-time", OPTION_EXIT_IDLE_TIME, "TIME",
 	 "exit when there was nothing to do for so long, if\n"
 	 "somebody else holds the sockets (default infinity)"},
@@ -98,28 +90,6 @@ static int take_address(struct command_line *command_line, struct options *optio
 	addresses[command_line->address_count++] = added;
 	command_line->addresses = addresses;
 	return 0;
-}
-
-static int take_time(uint64_t *ret_usec, struct options *options)
-{
-	uint64_t usec;
-
-	if (parse_time(options->argument, &usec) < 0)
-		return options_reject(options, "not a time span such as 500ms, 5s or infinity");
-	if (usec != PARSE_INFINITY && usec > TIME_MAX)
-		return options_reject(options, "longer than 30 days, but not infinity");
-	*ret_usec = usec;
-	return 0;
-}
-
-/* None at all is silence enough for 0: it would close everything. */
-static int take_idle_timeout(struct server_options *server, struct options *options)
-{
-	int r = take_time(&server->idle_timeout, options);
-
-	if (r >= 0 && server->idle_timeout == 0)
-		r = options_reject(options, "closes every connection; infinity closes none");
-	return r;
 }
 
 static int take_workers(struct server_options *server, struct options *options)
@@ -205,12 +175,10 @@ static int take_option(struct options *options, int id, void *userdata)
 		server->datagram_rate = (uint32_t)number;
 		server->datagram_rate_is_set = true;
 		return 0;
-	case OPTION_IDLE_TIMEOUT:
-		return take_idle_timeout(server, options);
 	case OPTION_EXIT_IDLE_TIME:
-		return take_time(&server->exit_idle_time, options);
+		return options_take_time(options, &server->exit_idle_time);
 	case OPTION_DRAIN_TIMEOUT:
-		return take_time(&server->drain_timeout, options);
+		return options_take_time(options, &server->drain_timeout);
 	case OPTION_LOG_LEVEL:
 		command_line->log_level = log_level_from_name(options->argument);
 		if (command_line->log_level < 0)
@@ -244,7 +212,6 @@ int command_line_read(struct command_line *command_line, int argc, char **argv)
 				.connections_max = CONNECTIONS_MAX_DEFAULT,
 				.connections_max_per_source = ADMISSION_ANY,
 				.unsent_max = UNSENT_MAX_DEFAULT,
-				.idle_timeout = IDLE_TIMEOUT_DEFAULT,
 				.exit_idle_time = PARSE_INFINITY,
 				.drain_timeout = DRAIN_TIMEOUT_DEFAULT,
 				.preserve = PRESERVE_RESTART,

@@ -22,7 +22,6 @@ struct server_options {
 	size_t connections_max;
 	size_t connections_max_per_source; /* ADMISSION_ANY: no limit */
 	size_t unsent_max;                 /* bytes; UNSENT_ANY: no limit */
-	uint64_t idle_timeout;
 	uint64_t exit_idle_time;
 	uint64_t drain_timeout;
 	enum preserve preserve;

@@ -5,11 +5,47 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/error.h"
+
+int descriptor_wait(int fd, short events, uint64_t until)
+{
+	struct pollfd wait = {.fd = fd, .events = events};
+	int r;
+
+	do
+		r = poll(&wait, 1, clock_poll_timeout(until));
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return negative_errno();
+	return r == 0 ? -ETIMEDOUT : 0;
+}
+
+ssize_t descriptor_read(int fd, void *buffer, size_t size, uint64_t until)
+{
+	ssize_t n;
+
+	while ((n = read(fd, buffer, size)) < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			return negative_errno();
+
+		int r = descriptor_wait(fd, POLLIN, until);
+
+		if (r < 0)
+			return r;
+	}
+	return n;
+}
 
 int descriptor_write_all(int fd, const void *bytes, size_t length)
 {
+	return descriptor_write_within(fd, bytes, length, PARSE_INFINITY);
+}
+
+int descriptor_write_within(int fd, const void *bytes, size_t length, uint64_t usec)
+{
 	const char *next = bytes;
+	uint64_t until = clock_after(usec);
 
 	while (length > 0) {
 		ssize_t n = write(fd, next, length);
@@ -17,16 +53,16 @@ int descriptor_write_all(int fd, const void *bytes, size_t length)
 		if (n >= 0) {
 			next += n;
 			length -= (size_t)n;
+			until = clock_after(usec);
 			continue;
 		}
-		if (errno == EAGAIN) {
-			struct pollfd wait = {.fd = fd, .events = POLLOUT};
-
-			if (poll(&wait, 1, -1) < 0 && errno != EINTR)
-				return negative_errno();
-		} else if (errno != EINTR) {
+		if (errno != EAGAIN && errno != EINTR)
 			return negative_errno();
-		}
+
+		int r = descriptor_wait(fd, POLLOUT, until);
+
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/parse.h"
 
 /* Ids of options without a letter, as getopt_long() hands them to us. */
 #define FIRST_LONG_VALUE 0x10000
@@ -136,6 +137,21 @@ int options_reject(struct options *options, const char *why)
 	snprintf(options->error, sizeof(options->error), "--%s%s%.128s: %s", options->name,
 		 options->argument ? "=" : "", options->argument ? options->argument : "", why);
 	return OPTIONS_INVALID;
+}
+
+/* Whoever keeps times in 32 bits has room for them in milliseconds. */
+#define TIME_MAX (UINT64_C(30) * 24 * 3600 * 1000000)
+
+int options_take_time(struct options *options, uint64_t *ret_usec)
+{
+	uint64_t usec;
+
+	if (parse_time(options->argument, &usec) < 0)
+		return options_reject(options, "not a time span such as 500ms, 5s or infinity");
+	if (usec != PARSE_INFINITY && usec > TIME_MAX)
+		return options_reject(options, "longer than 30 days, but not infinity");
+	*ret_usec = usec;
+	return 0;
 }
 
 #define HELP_COLUMN 36

@@ -9,6 +9,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* One option. A table ends with a row whose name is NULL. */
@@ -46,6 +47,10 @@ int options_next(struct options *options);
 
 /* Sets error to "--NAME=ARGUMENT: why" for the option just returned; returns OPTIONS_INVALID. */
 int options_reject(struct options *options, const char *why);
+
+/* Takes the argument as a time span of 30 days at most, or infinity (PARSE_INFINITY), in
+ * microseconds. Returns 0, or OPTIONS_INVALID with error set. */
+int options_take_time(struct options *options, uint64_t *ret_usec);
 
 /* The rows as --help shows them. */
 void options_print_help(FILE *out, const struct option_row *rows);

@@ -336,7 +336,7 @@ static void choose_options(struct play *play)
 	if (mode & 128)
 		options->unsent_max = limits / 16 * (size_t)100000;
 	if (times & 1)
-		options->idle_timeout = UINT64_C(501000) << (times >> 1 & 7);
+		options->exchange.idle_timeout = UINT64_C(501000) << (times >> 1 & 7);
 	if (times & 16)
 		options->exit_idle_time = 200000;
 	if (times & 128) {

@@ -26,17 +26,19 @@ struct server_options play_options(void)
 {
 	extern const struct service service;
 
-	return (struct server_options){
+	struct server_options options = {
 		.exchange = exchange_options_default(&service),
 		.workers = 1,
 		.connections_max = SIZE_MAX,
 		.connections_max_per_source = ADMISSION_ANY,
 		.unsent_max = UNSENT_ANY,
-		.idle_timeout = PARSE_INFINITY,
 		.exit_idle_time = PARSE_INFINITY,
 		.drain_timeout = 5000000,
 		.preserve = PRESERVE_RESTART,
 	};
+
+	options.exchange.idle_timeout = PARSE_INFINITY;
+	return options;
 }
 
 int play_descriptor(enum play_socket socket)
@@ -86,7 +88,7 @@ static bool do_act(enum act act)
 		end_all();
 		return is_any_open();
 	case ACT_SILENT_ARE_CLOSED:
-		if (stage.play->options.idle_timeout > HOUR_USEC / 2)
+		if (stage.play->options.exchange.idle_timeout > HOUR_USEC / 2)
 			return false;
 		__attribute__((fallthrough));
 	case ACT_ALL_ARE_CLOSED:
@@ -279,7 +281,7 @@ int play_run(const struct play *play)
 	log_open(play->is_logged ? LOG_DEBUG : LOG_NOTICE);
 	world_begin(play->begin);
 	world.exchange = &play->options.exchange;
-	world.idle_timeout = play->options.idle_timeout;
+	world.idle_timeout = play->options.exchange.idle_timeout;
 	world.unsent_max = play->options.unsent_max;
 	world.step = step;
 	world.fail_at = play->fail_at;

@@ -214,6 +214,43 @@ class Connections(support.SystemTest):
         client.close()
         self.assertEqual(handler.wait(support.PATIENCE), 0)
 
+    def test_silent_client_of_a_handler(self):
+        """It is given up, and sees the end; a message of which a part came makes no difference."""
+        for options in [], ["--framing=line"]:
+            handler, connection, client = self.handle("--idle-timeout=1s", *options)
+            connection.close()
+            client.sendall(b"one\n")
+            self.assertEqual(support.read_exactly(client, 4), b"ONE\n")
+            client.sendall(b"two\nthr" if options else b"two\n")
+            self.assertEqual(support.read_to_end(client), b"TWO\n")
+            self.assertEqual(handler.wait(support.PATIENCE), 0)
+
+    def test_client_of_a_handler_that_takes_nothing(self):
+        """It is given up, and sees a reset: its answer is not to look complete."""
+        handler, connection, client = self.handle("--idle-timeout=1s")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        connection.close()
+        # All of it is read at once, and three times as much is more than the buffers hold.
+        client.sendall("\u0390".encode() * 30_000)
+        self.assertEqual(handler.wait(support.PATIENCE), 0)
+        with self.assertRaises(ConnectionResetError):
+            support.read_to_end(client)
+
+    def test_pipe_that_is_silent(self):
+        """Nobody else waits for a place in a pipeline."""
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        with open(writing, "wb", 0) as pipe, \
+             subprocess.Popen([*program("uppercase"), "--idle-timeout=1us"], stdin=reading,
+                              stdout=subprocess.PIPE) as handler:
+            os.close(reading)
+            for text in b"a", b"b", b"c":
+                pipe.write(text)
+                self.assertEqual(handler.stdout.read(1), text.upper())
+            pipe.close()
+            self.assertEqual(handler.stdout.read(), b"")
+        self.assertEqual(handler.returncode, 0)
+
     def test_client_that_does_not_wait_for_its_answer(self):
         ours, theirs = socket.socketpair()
         ours.sendall(b"a")

@@ -6,12 +6,12 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-#include "client/clock.h"
 #include "client/connection.h"
 #include "interrupt.h"
 #include "net/socket.h"
 #include "unit.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 #define SECOND UINT64_C(1000000)

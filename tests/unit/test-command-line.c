@@ -43,7 +43,7 @@ START_TEST(has_defaults)
 	ck_assert_uint_eq(options->unsent_max, (size_t)512 << 20);
 	ck_assert_uint_eq(options->datagram_rate, 1000);
 	ck_assert(!options->datagram_rate_is_set);
-	ck_assert_uint_eq(options->idle_timeout, 600 * SECOND);
+	ck_assert_uint_eq(options->exchange.idle_timeout, 600 * SECOND);
 	ck_assert_uint_eq(options->exit_idle_time, PARSE_INFINITY);
 	ck_assert_uint_eq(options->drain_timeout, 5 * SECOND);
 	ck_assert_int_eq(options->preserve, PRESERVE_RESTART);
@@ -75,7 +75,7 @@ START_TEST(takes_every_option)
 	ck_assert_uint_eq(options->unsent_max, 9 << 20);
 	ck_assert_uint_eq(options->datagram_rate, 0);
 	ck_assert(options->datagram_rate_is_set);
-	ck_assert_uint_eq(options->idle_timeout, 60 * SECOND);
+	ck_assert_uint_eq(options->exchange.idle_timeout, 60 * SECOND);
 	ck_assert_uint_eq(options->exit_idle_time, 2 * SECOND);
 	ck_assert_uint_eq(options->drain_timeout, PARSE_INFINITY);
 	ck_assert_int_eq(options->preserve, PRESERVE_ALWAYS);
@@ -94,7 +94,7 @@ START_TEST(takes_what_has_no_limit)
 	ck_assert_int_eq(read_words(&command_line, words), -1);
 	ck_assert_uint_eq(options->connections_max_per_source, ADMISSION_ANY);
 	ck_assert_uint_eq(options->unsent_max, UNSENT_ANY);
-	ck_assert_uint_eq(options->idle_timeout, PARSE_INFINITY);
+	ck_assert_uint_eq(options->exchange.idle_timeout, PARSE_INFINITY);
 	ck_assert_uint_ge(options->workers, 1);
 	ck_assert_int_eq(options->preserve, PRESERVE_NEVER);
 }

@@ -37,8 +37,8 @@ static void begin(unsigned workers)
 		.connections_max = 100,
 		.connections_max_per_source = ADMISSION_ANY,
 		.unsent_max = UNSENT_ANY,
-		.idle_timeout = PARSE_INFINITY,
 	};
+	options.exchange.idle_timeout = PARSE_INFINITY;
 	endpoints = (struct endpoints){.items = items};
 	(void)unsetenv("NOTIFY_SOCKET");
 	ck_assert_int_eq(notify_open(&notify), 0);

@@ -15,6 +15,7 @@
 
 #include "unit.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/descriptor.h"
 #include "util/error.h"
 
@@ -32,14 +33,43 @@ ssize_t write(int fd, const void *bytes, size_t length)
 	return syscall(SYS_write, fd, bytes, length);
 }
 
+/* The test's clock, in microseconds: a wait with an end passes at once, and so much of it is gone.
+ * A reader at taken_fd takes something in each wait that lasts longer than it is slow. */
+static uint64_t passed;
+static int taken_fd = -1;
+
+#define SECOND          UINT64_C(1000000)
+#define READER_SLOWNESS (4 * SECOND)
+
+int clock_gettime(clockid_t clock, struct timespec *ret_now)
+{
+	(void)clock;
+	*ret_now = (struct timespec){.tv_sec = (time_t)(1000 + passed / SECOND),
+				     .tv_nsec = (long)(passed % SECOND * 1000)};
+	return 0;
+}
+
 int poll(struct pollfd *fds, nfds_t count, int msec)
 {
+	const struct timespec at_once = {0};
+	char buffer[65536];
+	int r;
+
 	if (interrupted_polls > 0) {
 		interrupted_polls--;
 		errno = EINTR;
 		return -1;
 	}
-	return ppoll(fds, count, msec < 0 ? NULL : &(struct timespec){.tv_sec = msec / 1000}, NULL);
+	r = ppoll(fds, count, msec < 0 ? NULL : &at_once, NULL);
+	if (r != 0)
+		return r;
+	if (taken_fd < 0 || (uint64_t)msec * 1000 < READER_SLOWNESS) {
+		passed += (uint64_t)msec * 1000;
+		return 0;
+	}
+	passed += READER_SLOWNESS;
+	ck_assert_int_gt(read(taken_fd, buffer, sizeof(buffer)), 0);
+	return ppoll(fds, count, &at_once, NULL);
 }
 
 /* More than any pipe or socket buffer of the kernel's default sizes holds. */
@@ -156,6 +186,79 @@ START_TEST(ends_when_the_reader_goes)
 }
 END_TEST
 
+/* Until then, whatever interrupts it, and not longer; but what is there by then is there. */
+START_TEST(waits_until_then)
+{
+	uint64_t begin = clock_now();
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	interrupted_polls = 2;
+	ck_assert_int_eq(descriptor_wait(ends[0], POLLIN, begin + 5 * SECOND + 1), -ETIMEDOUT);
+	ck_assert_int_eq(interrupted_polls, 0);
+	ck_assert_uint_eq(clock_now() - begin, 5 * SECOND + 1000); /* poll() has milliseconds */
+	ck_assert_int_eq(descriptor_wait(ends[0], POLLIN, begin), -ETIMEDOUT);
+	ck_assert_uint_eq(clock_now() - begin, 5 * SECOND + 1000);
+	ck_assert_int_eq(descriptor_wait(ends[1], POLLOUT, PARSE_INFINITY), 0);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	ck_assert_int_eq(descriptor_wait(ends[0], POLLIN, begin), 0);
+	ck_assert_int_eq(descriptor_wait(ends[0], POLLIN, PARSE_INFINITY), 0);
+	close(ends[0]);
+	ck_assert_int_eq(descriptor_wait(ends[1], POLLIN, begin), 0); /* an error */
+	close(ends[1]);
+}
+END_TEST
+
+/* A non-blocking pipe (0), or a blocking socket that gives up by itself (1). */
+START_TEST(reads_until_then)
+{
+	const struct timeval soon = {.tv_usec = 1000};
+	uint64_t begin = clock_now();
+	int ends[2];
+	char text[8];
+
+	if (_i == 0)
+		ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	else
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	if (_i == 1)
+		ck_assert_int_eq(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)),
+				 0);
+	ck_assert_int_eq(descriptor_read(ends[0], text, 8, begin + 5 * SECOND), -ETIMEDOUT);
+	ck_assert_uint_eq(clock_now() - begin, 5 * SECOND);
+	ck_assert_int_eq(write(ends[1], "abc", 3), 3);
+	ck_assert_int_eq(descriptor_read(ends[0], text, 8, begin), 3);
+	ck_assert_mem_eq(text, "abc", 3);
+	close(ends[1]);
+	ck_assert_int_eq(descriptor_read(ends[0], text, 8, begin), 0);
+	close(ends[0]);
+	ck_assert_int_eq(descriptor_read(-1, text, 8, PARSE_INFINITY), -EBADF);
+}
+END_TEST
+
+/* To a reader who takes nothing (0), or who is slow but always in time (1). */
+START_TEST(writes_while_it_gets_on)
+{
+	static const char bytes[MUCH];
+	uint64_t begin = clock_now();
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	if (_i == 0) {
+		ck_assert_int_eq(descriptor_write_within(ends[1], bytes, MUCH, 6 * SECOND),
+				 -ETIMEDOUT);
+		ck_assert_uint_eq(clock_now() - begin, 6 * SECOND);
+	} else {
+		taken_fd = ends[0];
+		ck_assert_int_eq(descriptor_write_within(ends[1], bytes, MUCH, 6 * SECOND), 0);
+		ck_assert_uint_ge(clock_now() - begin, 10 * READER_SLOWNESS);
+		taken_fd = -1;
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 START_TEST(changes_nonblocking_alone)
 {
 	int ends[2];
@@ -262,6 +365,9 @@ END_TEST
 int main(void)
 {
 	const struct unit_row rows[] = {
+		UNIT_ONCE("descriptor_wait", waits_until_then),
+		UNIT_LOOP("descriptor_read", reads_until_then, 0, 2),
+		UNIT_LOOP("descriptor_write_within", writes_while_it_gets_on, 0, 2),
 		UNIT_LOOP("descriptor_write_all", writes_all, 0, 4),
 		UNIT_ONCE("descriptor_write_all", writes_nothing),
 		UNIT_ONCE("descriptor_write_all", reports_errors_of_write),

@@ -9,6 +9,7 @@
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/parse.h"
 
 static const struct option_row rows[] = {
 	{"own", 'x', "ARGUMENT", "an option of the program's own"},
@@ -39,6 +40,7 @@ static void check_defaults(const struct exchange_options *exchange)
 	ck_assert_int_eq(exchange->framing, FRAMING_STREAM);
 	ck_assert(!exchange->once);
 	ck_assert_uint_eq(exchange->message_max, 65536);
+	ck_assert_uint_eq(exchange->idle_timeout, 600000000);
 }
 
 START_TEST(has_defaults)
@@ -64,6 +66,15 @@ START_TEST(takes_options)
 	ck_assert_uint_eq(exchange.message_max, 1);
 	ck_assert_int_eq(take(&exchange, "--message-max=64M", error), EXCHANGE_OPTION_MESSAGE_MAX);
 	ck_assert_uint_eq(exchange.message_max, 64U << 20);
+	ck_assert_int_eq(take(&exchange, "--idle-timeout=1us", error),
+			 EXCHANGE_OPTION_IDLE_TIMEOUT);
+	ck_assert_uint_eq(exchange.idle_timeout, 1);
+	ck_assert_int_eq(take(&exchange, "--idle-timeout=30d", error),
+			 EXCHANGE_OPTION_IDLE_TIMEOUT);
+	ck_assert_uint_eq(exchange.idle_timeout, UINT64_C(30) * 24 * 3600 * 1000000);
+	ck_assert_int_eq(take(&exchange, "--idle-timeout=infinity", error),
+			 EXCHANGE_OPTION_IDLE_TIMEOUT);
+	ck_assert_uint_eq(exchange.idle_timeout, PARSE_INFINITY);
 }
 END_TEST
 
@@ -95,6 +106,11 @@ START_TEST(rejects_bad_values)
 		{"--message-max=67108865", "--message-max=67108865: not a size from 1 to 64M"},
 		{"--message-max=4294967297", "--message-max=4294967297: not a size from 1 to 64M"},
 		{"--message-max=x", "--message-max=x: not a size from 1 to 64M"},
+		{"--idle-timeout=x",
+		 "--idle-timeout=x: not a time span such as 500ms, 5s or infinity"},
+		{"--idle-timeout=31d", "--idle-timeout=31d: longer than 30 days, but not infinity"},
+		{"--idle-timeout=0",
+		 "--idle-timeout=0: closes every connection; infinity closes none"},
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

@@ -5,6 +5,7 @@
 #include "handler/filter.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -14,17 +15,48 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "exchange/exchange-options.h"
 #include "loopback.h"
+#include "net/socket.h"
 #include "unit.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/descriptor.h"
 #include "util/error.h"
+#include "util/parse.h"
 
 /* What the next reads fail with, from the last to the first. */
 static int read_failures[4], read_failure_count;
 static atomic_int read_count; /* by the threads of a test */
 
+/* So long each piece takes that is read, in microseconds; 0: as long as it takes. Otherwise waits
+ * pass at once, and the clock is ahead by them. */
+static uint64_t piece_usec, ahead;
+
+#define SECOND UINT64_C(1000000)
+
 /* In the place of libc's. */
+int clock_gettime(clockid_t clock, struct timespec *ret_now)
+{
+	int r = (int)syscall(SYS_clock_gettime, clock, ret_now);
+
+	ret_now->tv_sec += (time_t)(ahead / SECOND);
+	return r;
+}
+
+int poll(struct pollfd *fds, nfds_t count, int msec)
+{
+	const struct timespec wait = {
+		.tv_sec = piece_usec > 0 ? 0 : msec / 1000,
+		.tv_nsec = piece_usec > 0 ? 0 : msec % 1000 * 1000000L,
+	};
+	int r = ppoll(fds, count, msec < 0 ? NULL : &wait, NULL);
+
+	if (r == 0 && piece_usec > 0)
+		ahead += (uint64_t)(msec + 999) / 1000 * SECOND;
+	return r;
+}
+
 ssize_t read(int fd, void *buffer, size_t size)
 {
 	read_count++;
@@ -32,7 +64,11 @@ ssize_t read(int fd, void *buffer, size_t size)
 		errno = read_failures[--read_failure_count];
 		return -1;
 	}
-	return syscall(SYS_read, fd, buffer, size);
+	ssize_t n = syscall(SYS_read, fd, buffer, size);
+
+	if (n > 0 && piece_usec > 0)
+		ahead += piece_usec;
+	return n;
 }
 
 /* More than a read takes, and than pipes and socket buffers hold. */
@@ -51,7 +87,12 @@ struct run {
 
 static struct exchange_options options_for(enum framing framing)
 {
-	return (struct exchange_options){.service = &service, .framing = framing, .message_max = 8};
+	struct exchange_options options = exchange_options_default(&service);
+
+	options.framing = framing;
+	options.message_max = 8;
+	options.idle_timeout = PARSE_INFINITY;
+	return options;
 }
 
 static void *run_filter(void *argument)
@@ -241,6 +282,77 @@ START_TEST(reads_again)
 }
 END_TEST
 
+/* A socket, blocking (0) or not (1), as long as the program has it wait. */
+static void open_socket(int ends[static 2], bool is_nonblocking, uint64_t usec)
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(descriptor_set_nonblocking(ends[0], is_nonblocking), 0);
+	ck_assert_int_eq(socket_limit_wait(ends[0], SO_RCVTIMEO, usec), 0);
+	ck_assert_int_eq(socket_limit_wait(ends[0], SO_SNDTIMEO, usec), 0);
+}
+
+START_TEST(gives_up_a_silent_peer)
+{
+	struct exchange_options options = options_for(FRAMING_STREAM);
+	enum filter_failure failure;
+	uint64_t begin = clock_now();
+	char text[4];
+	int ends[2];
+
+	options.idle_timeout = 50000;
+	open_socket(ends, _i, options.idle_timeout);
+	ck_assert_int_eq(write(ends[1], "abc", 3), 3);
+	ck_assert_int_eq(filter_run(ends[0], ends[0], &options, &failure), -ETIMEDOUT);
+	ck_assert_int_eq(failure, FILTER_READ);
+	ck_assert_uint_ge(clock_now() - begin, 50000);
+	ck_assert_int_eq(read(ends[1], text, sizeof(text)), 3);
+	ck_assert_mem_eq(text, "ABC", 3);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(gives_up_a_peer_that_takes_nothing)
+{
+	struct exchange_options options = options_for(FRAMING_STREAM);
+	_cleanup_close_ int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	enum filter_failure failure;
+	int ends[2];
+
+	options.idle_timeout = 50000;
+	open_socket(ends, _i, options.idle_timeout);
+	ck_assert_int_eq(filter_run(zero, ends[0], &options, &failure), -ETIMEDOUT);
+	ck_assert_int_eq(failure, FILTER_WRITE);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+/* A message has a minute from its first byte on, of which each piece takes 40 seconds here: it
+ * drips in, to a blocking (0) or non-blocking (1) end; or the next one has a minute of its own (2).
+ */
+START_TEST(gives_up_a_message_that_drips_in)
+{
+	struct exchange_options options = options_for(FRAMING_LINE);
+	uint64_t begin = clock_now();
+	enum filter_failure failure;
+	int ends[2];
+
+	options.idle_timeout = 60 * SECOND;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(descriptor_set_nonblocking(ends[0], _i > 0), 0);
+	ck_assert_int_eq(write(ends[1], "a", 1), 1);
+	ck_assert_int_eq(write(ends[1], _i < 2 ? "b" : "b\nc", _i < 2 ? 1 : 3), _i < 2 ? 1 : 3);
+	piece_usec = 40 * SECOND;
+	ck_assert_int_eq(filter_run(ends[0], ends[0], &options, &failure), -ETIMEDOUT);
+	ck_assert_int_eq(failure, FILTER_READ);
+	ck_assert_uint_eq((clock_now() - begin) / SECOND, _i < 2 ? 100 : 140);
+	close(ends[0]);
+	close(ends[1]);
+	piece_usec = ahead = 0;
+}
+END_TEST
+
 START_TEST(ends_after_one)
 {
 	struct run run = {.options = options_for(FRAMING_LINE)};
@@ -345,14 +457,12 @@ static void check_large(int in, int out, size_t length)
 START_TEST(answers_a_large_file)
 {
 	struct service other = service;
-	struct exchange_options options = {
-		.service = &other,
-		.framing = _i == 1 ? FRAMING_LINE : FRAMING_STREAM,
-		.message_max = LARGE,
-	};
+	struct exchange_options options = options_for(_i == 1 ? FRAMING_LINE : FRAMING_STREAM);
 	_cleanup_close_ int in = make_large(), out = memfd_create("out", MFD_CLOEXEC);
 	enum filter_failure failure;
 
+	options.service = &other;
+	options.message_max = LARGE;
 	other.in_may_change = _i != 2;
 	ck_assert_int_eq(filter_run(in, out, &options, &failure), 0);
 	check_large(in, out, LARGE);
@@ -381,10 +491,11 @@ START_TEST(answers_what_is_left)
 {
 	static const off_t sizes[] = {4 * PIECE + 8193, 5 * PIECE - 1, 4 * PIECE + 1};
 	struct service truncating = service;
-	struct exchange_options options = {.service = &truncating};
+	struct exchange_options options = options_for(FRAMING_STREAM);
 	_cleanup_close_ int in = make_large(), out = memfd_create("out", MFD_CLOEXEC);
 	enum filter_failure failure;
 
+	options.service = &truncating;
 	truncating.feed = feed_and_truncate;
 	shorter_file = in;
 	shorter_size = sizes[_i];
@@ -484,6 +595,9 @@ int main(void)
 		UNIT_LOOP("filter_run", answers_much, 0, 2),
 		UNIT_LOOP("filter_run", answers_nothing, 0, 2),
 		UNIT_ONCE("filter_run", reads_again),
+		UNIT_LOOP("filter_run", gives_up_a_silent_peer, 0, 2),
+		UNIT_LOOP("filter_run", gives_up_a_peer_that_takes_nothing, 0, 2),
+		UNIT_LOOP("filter_run", gives_up_a_message_that_drips_in, 0, 3),
 		UNIT_ONCE("filter_run", ends_after_one),
 		UNIT_ONCE("filter_run", answers_before_it_fails),
 		UNIT_ONCE("filter_run", says_what_failed),

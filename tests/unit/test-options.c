@@ -9,6 +9,7 @@
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/options.h"
+#include "util/parse.h"
 
 enum {
 	OPTION_FRAMING = 256,
@@ -256,6 +257,37 @@ START_TEST(rejects_what_a_program_refuses)
 }
 END_TEST
 
+START_TEST(takes_times)
+{
+	struct walk walk;
+	uint64_t usec = 7;
+
+	BEGIN(&walk, "-n", "1min 5s", "-n30d", "-n", "infinity", "-n0", "-n30d1us", "-nsoon");
+	check_next(&walk, 'n', "number", "1min 5s");
+	ck_assert_int_eq(options_take_time(&walk.options, &usec), 0);
+	ck_assert_uint_eq(usec, 65000000);
+	check_next(&walk, 'n', "number", "30d");
+	ck_assert_int_eq(options_take_time(&walk.options, &usec), 0);
+	ck_assert_uint_eq(usec, UINT64_C(2592000000000));
+	check_next(&walk, 'n', "number", "infinity");
+	ck_assert_int_eq(options_take_time(&walk.options, &usec), 0);
+	ck_assert_uint_eq(usec, PARSE_INFINITY);
+	check_next(&walk, 'n', "number", "0");
+	ck_assert_int_eq(options_take_time(&walk.options, &usec), 0);
+	ck_assert_uint_eq(usec, 0);
+	check_next(&walk, 'n', "number", "30d1us");
+	ck_assert_int_eq(options_take_time(&walk.options, &usec), OPTIONS_INVALID);
+	ck_assert_str_eq(walk.options.error,
+			 "--number=30d1us: longer than 30 days, but not infinity");
+	check_next(&walk, 'n', "number", "soon");
+	ck_assert_int_eq(options_take_time(&walk.options, &usec), OPTIONS_INVALID);
+	ck_assert_str_eq(walk.options.error,
+			 "--number=soon: not a time span such as 500ms, 5s or infinity");
+	ck_assert_uint_eq(usec, 0);
+	check_end(&walk, 0);
+}
+END_TEST
+
 START_TEST(prints_help)
 {
 	static const char expected[] =
@@ -322,6 +354,7 @@ int main(void)
 		UNIT_ONCE("options_next", explains_a_mistake_behind_others),
 		UNIT_ONCE("options_next", bounds_an_error),
 		UNIT_ONCE("options_reject", rejects_what_a_program_refuses),
+		UNIT_ONCE("options_take_time", takes_times),
 		UNIT_ONCE("options_print_help", prints_help),
 		UNIT_LOOP("options_print_help", prints_help_with_a_gap, 0, 3),
 		{0},

@@ -49,17 +49,19 @@ struct daemon {
 
 static struct server_options quiet_options(void)
 {
-	return (struct server_options){
+	struct server_options options = {
 		.exchange = exchange_options_default(&service),
 		.workers = 1,
 		.connections_max = 1000,
 		.connections_max_per_source = ADMISSION_ANY,
 		.unsent_max = UNSENT_ANY,
-		.idle_timeout = PARSE_INFINITY,
 		.exit_idle_time = PARSE_INFINITY,
 		.drain_timeout = PARSE_INFINITY,
 		.preserve = PRESERVE_RESTART,
 	};
+
+	options.exchange.idle_timeout = PARSE_INFINITY;
+	return options;
 }
 
 static void add_endpoint(struct daemon *daemon, int fd, int family, enum endpoint_kind kind)
@@ -500,7 +502,7 @@ START_TEST(drains_the_silent)
 	int fd;
 
 	daemon_prepare(&daemon);
-	daemon.options.idle_timeout = 300 * MSEC;
+	daemon.options.exchange.idle_timeout = 300 * MSEC;
 	daemon.options.workers = (unsigned)_i;
 	daemon_start(&daemon);
 	fd = converse(&daemon);
@@ -518,7 +520,7 @@ START_TEST(closes_the_silent)
 	int fd, active;
 
 	daemon_prepare(&daemon);
-	daemon.options.idle_timeout = 600 * MSEC;
+	daemon.options.exchange.idle_timeout = 600 * MSEC;
 	daemon_start(&daemon);
 	begin = now_usec();
 	fd = connect_to(&daemon.stream);
@@ -609,7 +611,7 @@ START_TEST(is_not_idle_while_a_silent_one_is_connected)
 	int fd;
 
 	daemon_prepare(&daemon);
-	daemon.options.idle_timeout = 400 * MSEC;
+	daemon.options.exchange.idle_timeout = 400 * MSEC;
 	daemon.options.exit_idle_time = 500 * MSEC;
 	daemon.options.workers = (unsigned)_i;
 	daemon_start(&daemon);
@@ -711,7 +713,7 @@ START_TEST(ends_with_its_only_conversation)
 	add_endpoint(&daemon, ends[0], AF_UNIX, ENDPOINT_CONNECTED);
 	/* The second time it ends since its client is silent. */
 	if (_i > 0)
-		daemon.options.idle_timeout = 100 * MSEC;
+		daemon.options.exchange.idle_timeout = 100 * MSEC;
 	daemon_start(&daemon);
 	ask(ends[1], "hello");
 	hear(ends[1], "HELLO");
@@ -1168,7 +1170,7 @@ START_TEST(sleeps_while_idle)
 
 	daemon_prepare(&daemon);
 	daemon.options.workers = (unsigned)_i;
-	daemon.options.idle_timeout = 3600000 * MSEC;
+	daemon.options.exchange.idle_timeout = 3600000 * MSEC;
 	daemon.options.exit_idle_time = 3600000 * MSEC;
 	ck_assert_int_eq(connect(busy, &daemon.datagram.any, daemon.datagram.length), 0);
 	for (int i = 0; i < DATAGRAMS; i++)

@@ -14,6 +14,7 @@
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/parse.h"
 
 /* What socket(2) fails with for AF_INET6, to be a machine without it; 0: it works. */
 static int no_ipv6;
@@ -505,6 +506,31 @@ START_TEST(gets_the_longest_name)
 }
 END_TEST
 
+START_TEST(limits_waits)
+{
+	struct timeval limit;
+	socklen_t length = sizeof(limit);
+	int ends[2];
+	char byte;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(socket_limit_wait(ends[0], SO_RCVTIMEO, 1), 0);
+	ck_assert_int_eq(read(ends[0], &byte, 1), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_eq(socket_limit_wait(ends[0], SO_SNDTIMEO, 2592000500000), 0);
+	ck_assert_int_eq(getsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &limit, &length), 0);
+	ck_assert_int_eq(limit.tv_sec, 2592000);
+	ck_assert_int_eq(limit.tv_usec, 500000);
+	ck_assert_int_eq(socket_limit_wait(ends[0], SO_SNDTIMEO, PARSE_INFINITY), 0);
+	ck_assert_int_eq(getsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &limit, &length), 0);
+	ck_assert_int_eq(limit.tv_sec, 0);
+	ck_assert_int_eq(limit.tv_usec, 0);
+	close(ends[0]);
+	close(ends[1]);
+	ck_assert_int_eq(socket_limit_wait(-1, SO_RCVTIMEO, 1), -EBADF);
+}
+END_TEST
+
 /* Over it, and over what is accepted from it. */
 START_TEST(refuses_descriptors)
 {
@@ -562,6 +588,7 @@ int main(void)
 		UNIT_ONCE("socket_open", opens_abstract_names),
 		UNIT_ONCE("socket_get_name", gets_names),
 		UNIT_ONCE("socket_get_name", gets_the_longest_name),
+		UNIT_ONCE("socket_limit_wait", limits_waits),
 		UNIT_LOOP_UNLESS(old, "socket_refuse_descriptors", refuses_descriptors, 0, 2),
 		{0},
 	};

@@ -18,6 +18,7 @@
 #include "unit.h"
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/parse.h"
 
 #define PIECE ((off_t)SOURCE_PIECE)
 
@@ -149,7 +150,7 @@ static ssize_t take(struct source *source)
 {
 	off_t begin = offset_of(source->fd);
 	const char *piece;
-	ssize_t n = source_take(source, &piece);
+	ssize_t n = source_take(source, PARSE_INFINITY, &piece);
 
 	ck_assert_int_ge(n, 0);
 	ck_assert_int_eq(offset_of(source->fd), begin + n);
@@ -165,7 +166,7 @@ static ssize_t take_again(struct source *source, off_t begin)
 {
 	off_t end = offset_of(source->fd);
 	const char *piece;
-	ssize_t n = source_take(source, &piece);
+	ssize_t n = source_take(source, PARSE_INFINITY, &piece);
 
 	ck_assert_int_ge(n, 0);
 	ck_assert_int_eq(offset_of(source->fd), end - PIECE + n);
@@ -195,7 +196,7 @@ static struct source *begin_mapping(int fd, off_t offset, const char **ret_piece
 	ck_assert_int_eq(lseek(fd, offset, SEEK_SET), offset);
 	ck_assert_int_eq(take(&source), PIECE);
 	ck_assert(!source.is_mapped);
-	ck_assert_int_eq(source_take(&source, ret_piece), PIECE);
+	ck_assert_int_eq(source_take(&source, PARSE_INFINITY, ret_piece), PIECE);
 	ck_assert(source.is_mapped);
 	return &source;
 }
@@ -266,13 +267,13 @@ START_TEST(reads_what_is_no_file)
 	source = source_of(ends[0], buffer, true);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(write(ends[1], buffer, SOURCE_PIECE), PIECE);
-		ck_assert_int_eq(source_take(&source, &piece), PIECE);
+		ck_assert_int_eq(source_take(&source, PARSE_INFINITY, &piece), PIECE);
 		ck_assert(source_confirm(&source));
 		ck_assert(!source.is_mapped);
 	}
 	ck_assert_int_eq(fstat_count, 1);
 	close(ends[1]);
-	ck_assert_int_eq(source_take(&source, &piece), 0);
+	ck_assert_int_eq(source_take(&source, PARSE_INFINITY, &piece), 0);
 	source_reset(&source);
 	close(ends[0]);
 }
@@ -322,7 +323,7 @@ START_TEST(fails_as_read_does)
 	struct source source = source_of(fd, buffer, true);
 	const char *piece;
 
-	ck_assert_int_eq(source_take(&source, &piece), -EBADF);
+	ck_assert_int_eq(source_take(&source, PARSE_INFINITY, &piece), -EBADF);
 }
 END_TEST
 
@@ -333,7 +334,7 @@ START_TEST(reads_a_file_without_a_size)
 	struct source source = source_of(fd, buffer, true);
 	const char *piece;
 
-	ck_assert_int_gt(source_take(&source, &piece), 0);
+	ck_assert_int_gt(source_take(&source, PARSE_INFINITY, &piece), 0);
 	ck_assert(source_confirm(&source));
 	ck_assert(!source.is_mapped);
 	source_reset(&source);
@@ -377,7 +378,7 @@ START_TEST(sees_that_a_file_is_truncated_later)
 	source = begin_mapping(fd, 0, &piece);
 	ck_assert(source_confirm(source));
 	ck_assert_int_eq(ftruncate(fd, 2 * PIECE + 10), 0);
-	ck_assert_int_eq(source_take(source, &piece), PIECE);
+	ck_assert_int_eq(source_take(source, PARSE_INFINITY, &piece), PIECE);
 	ck_assert_uint_gt(count_wrong(piece, PIECE, 2 * PIECE), 0);
 	ck_assert(!source_confirm(source));
 	ck_assert_int_eq(take_again(source, 2 * PIECE), 10);
@@ -414,9 +415,9 @@ START_TEST(says_what_read_says_of_a_page_that_is_bad)
 	ck_assert_uint_gt(count_wrong(piece, PIECE, PIECE), 0);
 	ck_assert(!source_confirm(source));
 	read_failure = EIO;
-	ck_assert_int_eq(source_take(source, &piece), -EIO);
+	ck_assert_int_eq(source_take(source, PARSE_INFINITY, &piece), -EIO);
 	ck_assert_int_eq(offset_of(fd), PIECE);
-	ck_assert_int_eq(source_take(source, &piece), -EIO);
+	ck_assert_int_eq(source_take(source, PARSE_INFINITY, &piece), -EIO);
 	read_failure = 0;
 	source_reset(source);
 }
@@ -452,7 +453,7 @@ START_TEST(reads_the_hole_that_a_file_grows_by)
 	ck_assert_int_eq(ftruncate(fd, 3 * MUCH), 0);
 	do {
 		ck_assert(source_confirm(source));
-		n = source_take(source, &piece);
+		n = source_take(source, PARSE_INFINITY, &piece);
 		(void)count_wrong(piece, n, 0);
 		if (source->is_mapped)
 			ck_assert_int_le(offset_of(fd), MUCH);
@@ -486,7 +487,7 @@ START_TEST(shares_a_descriptor)
 	source = begin_mapping(fd, 0, &piece);
 	ck_assert(source_confirm(source));
 	ck_assert_int_eq(lseek(same, MUCH - 100 + 200 * _i, SEEK_SET), MUCH - 100 + 200 * _i);
-	ck_assert_int_eq(source_take(source, &piece), _i == 0 ? 100 : 0);
+	ck_assert_int_eq(source_take(source, PARSE_INFINITY, &piece), _i == 0 ? 100 : 0);
 	ck_assert(!source->is_mapped);
 	source_reset(source);
 }
@@ -522,7 +523,7 @@ START_TEST(keeps_its_place_on_a_shared_descriptor)
 			(void)take(source);
 		mmap_failure = ENOMEM;
 		before_mmap_fails = read_meanwhile;
-		ck_assert_int_eq(source_take(source, &piece), PIECE);
+		ck_assert_int_eq(source_take(source, PARSE_INFINITY, &piece), PIECE);
 		ck_assert_uint_eq(count_wrong(piece, PIECE, begin), 0);
 		ck_assert(source_confirm(source));
 	} else {

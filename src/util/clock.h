@@ -22,6 +22,8 @@ static inline uint64_t clock_after(uint64_t usec)
 {
 	uint64_t end;
 
+	if (usec == PARSE_INFINITY)
+		return PARSE_INFINITY;
 	return __builtin_add_overflow(clock_now(), usec, &end) ? PARSE_INFINITY : end;
 }
 
