@@ -27,7 +27,7 @@ class Work:
     bulk: bool = False
     crowd: bool = False  # nothing to ask a server with a process for each connection for
     measure: object = None  # function: how it is measured, if not by asking for a while
-    alone: bool = False  # its servers are not to be up beside each other
+    pairs: bool = False  # no more than two servers of it find room beside each other
 
     def takes(self, server):
         kinds = (self.kind, f"bulk-{self.kind}") if self.bulk else (self.kind,)
@@ -147,9 +147,8 @@ WORKS = [
     ping_pong("tcp-64x16", "TCP, 16 in flight on each of 64", "tcp", 64, in_flight=16,
               crowd=True),
     Work("tcp-each", "TCP, a connection for each request, 16 at a time", "tcp", "each", (16, 32)),
-    # What a hundred such clients of each server leave unread is more than the kernel grants to TCP.
     ping_pong("tcp-stuck", "TCP ping-pong, 64 connections beside 100 that never read", "tcp", 64,
-              stuck=100, crowd=True, alone=True),
+              stuck=100, crowd=True, pairs=True),
     bulk("tcp-bulk-english", "TCP bulk, both directions, English", "tcp", "english"),
     bulk("tcp-bulk-greek", "TCP bulk, both directions, Greek", "tcp", "greek"),
     ping_pong("unix-64", "AF_UNIX stream ping-pong, 64 connections", "unix", 64),

@@ -24,6 +24,10 @@
 #define EVENTS_MAX    256
 #define IN_FLIGHT_MAX 64
 
+/* Of a stuck client's socket, each way, in bytes. Left to itself the kernel gives 8 MB to each, and a
+ * hundred of each server would be more than it grants to TCP in all. */
+#define STUCK_BUFFER (64 << 10)
+
 struct connection {
 	uint64_t sent, received; /* bytes */
 	uint64_t sent_at[IN_FLIGHT_MAX];
@@ -41,10 +45,15 @@ struct ping_pong {
 	int epoll_fd;
 };
 
-static int open_connection(const struct ping_pong *p)
+/* buffer: of the socket, in bytes; 0: as the kernel likes. */
+static int open_connection(const struct ping_pong *p, int buffer)
 {
 	int fd = socket(p->server.address.ss_family, p->type | SOCK_CLOEXEC, 0);
 
+	if (buffer > 0 &&
+	    (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) < 0 ||
+	     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)) < 0))
+		load_die("buffers");
 	if (fd < 0 ||
 	    connect(fd, (const struct sockaddr *)&p->server.address, p->server.length) < 0)
 		load_die("connect");
@@ -64,7 +73,7 @@ static void connect_all(struct ping_pong *p)
 		struct connection *c = &p->connections[i];
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
 
-		c->fd = open_connection(p);
+		c->fd = open_connection(p, 0);
 		ask_once(p, c);
 		if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, c->fd, &event) < 0)
 			load_die("epoll_ctl");
@@ -76,7 +85,7 @@ static void connect_all(struct ping_pong *p)
 static void open_stuck(const struct ping_pong *p)
 {
 	for (uint32_t i = 0; i < p->stuck; i++) {
-		int fd = open_connection(p);
+		int fd = open_connection(p, STUCK_BUFFER);
 		struct epoll_event event = {.events = EPOLLOUT}, ready;
 		int alone = epoll_create1(EPOLL_CLOEXEC);
 		uint64_t sent = 0;
