@@ -145,6 +145,20 @@ class Handlers(Askers):
         self.assertEqual(show("uppercase-inetd.socket", "Result"), "success")
         self.assertEqual(show("uppercase-inetd.socket", "ActiveState"), "active")
 
+    def test_silent_clients_make_room(self):
+        """They hold all places, but not for ever, and leave nothing behind that counts as failed."""
+        self.configure("uppercase-inetd.socket", "[Socket]", "MaxConnections=4")
+        self.configure("uppercase-inetd@.service", "[Service]", "ExecStart=",
+                       "ExecStart=/usr/bin/uppercase --idle-timeout=1s")
+        run("systemctl", "start", "uppercase-inetd.socket")
+        for silent in [support.connect(HOSTS[i % 2], 12000) for i in range(4)]:
+            with silent:
+                self.assertEqual(silent.recv(1), b"")
+        support.until(lambda: show("uppercase-inetd.socket", "NConnections") == "0", "the end of all")
+        self.ask_over_tcp()
+        self.assertEqual(show("uppercase-inetd.socket", "NRefused"), "0")
+        self.assertEqual(run("systemctl", "list-units", "--failed", "--no-legend", "uppercase-*"), "")
+
     def test_takes_the_port_over(self):
         """The daemon and the handlers want the same port: starting one ends the other."""
         run("systemctl", "start", "uppercase-tcp.socket")
