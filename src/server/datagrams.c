@@ -45,7 +45,9 @@ struct datagrams {
 	struct replies *replies;         /* owned */
 	int probe;                       /* owned: of socket_find(); -1: none yet */
 
-	char *slots; /* owned: BATCH requests */
+	char *slots;         /* owned: BATCH requests */
+	int used;            /* of the messages, by the last batch */
+	size_t control_room; /* that each of them has */
 	struct mmsghdr messages[BATCH];
 	struct iovec parts[BATCH];
 	struct address sources[BATCH];
@@ -71,6 +73,7 @@ int datagrams_new(struct loop *loop, const struct exchange_options *options,
 	datagrams->limits = *limits;
 	datagrams->status = status;
 	datagrams->probe = -1;
+	datagrams->control_room = SIZE_MAX; /* none is made yet */
 	datagrams->slots = malloc(BATCH * SLOT_SIZE);
 	if (!datagrams->slots)
 		return -ENOMEM;
@@ -97,16 +100,11 @@ void datagrams_free(struct datagrams *datagrams)
 	free(datagrams);
 }
 
-/* Reads up to a batch. Returns its size, or a negative errno. */
-static int receive(struct datagrams *d, const struct datagram_socket *socket)
+/* Makes room in the first count messages. */
+static void make_room(struct datagrams *d, int count, size_t control_room)
 {
-	/* Where there is room for them, the kernel opens the files that an AF_UNIX sender passes
-	 * (SCM_RIGHTS of unix(7)); without, it drops them itself. */
-	size_t control_room = socket->out.family == AF_UNIX ? 0 : sizeof(d->controls[0]);
-	int count;
-
-	for (unsigned i = 0; i < BATCH; i++) {
-		d->parts[i] = (struct iovec){d->slots + i * SLOT_SIZE, DATAGRAM_MAX};
+	for (int i = 0; i < count; i++) {
+		d->parts[i] = (struct iovec){d->slots + (size_t)i * SLOT_SIZE, DATAGRAM_MAX};
 		d->messages[i].msg_hdr = (struct msghdr){
 			.msg_name = &d->sources[i].storage,
 			.msg_namelen = sizeof(d->sources[i].storage),
@@ -116,7 +114,21 @@ static int receive(struct datagrams *d, const struct datagram_socket *socket)
 			.msg_controllen = control_room,
 		};
 	}
+}
+
+/* Reads up to a batch. Returns its size, or a negative errno. */
+static int receive(struct datagrams *d, const struct datagram_socket *socket)
+{
+	/* Where there is room for them, the kernel opens the files that an AF_UNIX sender passes
+	 * (SCM_RIGHTS of unix(7)); without, it drops them itself. */
+	size_t control_room = socket->out.family == AF_UNIX ? 0 : sizeof(d->controls[0]);
+	int count;
+
+	/* What the last batch did not come to is as it was. */
+	make_room(d, d->control_room == control_room ? d->used : BATCH, control_room);
+	d->control_room = control_room;
 	count = recvmmsg(socket->out.fd, d->messages, BATCH, MSG_DONTWAIT, NULL);
+	d->used = count < 0 ? 0 : count;
 	return count < 0 ? negative_errno() : count;
 }
 

@@ -487,18 +487,27 @@ static unsigned count_open(void)
 	return count;
 }
 
-/* Files that senders pass along are not opened here: nobody would close them. */
+/* Files that senders pass along are not opened here: nobody would close them. A network socket
+ * beside has what it needs to answer from the address asked. */
 START_TEST(takes_no_descriptors)
 {
 	struct rig rig;
 	struct address server = unix_name("server"), name = unix_name("client");
 	int client = open_unix(&name), unnamed = open_unix(NULL);
+	int other = open_client("127.0.0.1", 0);
 	unsigned before;
 
 	rig_open(&rig, &service);
 	rig_serve_fd(&rig, open_unix(&server), AF_UNIX, ENDPOINT_DATAGRAM);
+
+	struct address any = rig_serve(&rig, "0.0.0.0", SOCK_DGRAM);
+	struct address asked = on_host("127.0.0.2", &any);
+
+	ck_assert_int_eq(connect(other, &asked.any, asked.length), 0);
 	before = count_open();
 	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_int_eq(send(other, "ip", 2, 0), 2);
+		expect(&rig, other, "IP");
 		ck_assert_int_eq(pass_descriptors(client, &server, 28), 0);
 		ck_assert_int_eq(pass_descriptors(unnamed, &server, 1), 0);
 		expect(&rig, client, "X");
@@ -507,6 +516,7 @@ START_TEST(takes_no_descriptors)
 	ck_assert_uint_eq(count_open(), before);
 	close(client);
 	close(unnamed);
+	close(other);
 	rig_close(&rig);
 }
 END_TEST
