@@ -24,8 +24,8 @@
 #define EVENTS_MAX    256
 #define IN_FLIGHT_MAX 64
 
-/* Of a stuck client's socket, each way, in bytes. Left to itself the kernel gives 8 MB to each, and a
- * hundred of each server would be more than it grants to TCP in all. */
+/* Of a stuck client's socket, each way, in bytes. Left to itself the kernel gives 8 MB to each, and
+ * a hundred of each server would be more than it grants to TCP in all. */
 #define STUCK_BUFFER (64 << 10)
 
 struct connection {
@@ -50,9 +50,8 @@ static int open_connection(const struct ping_pong *p, int buffer)
 {
 	int fd = socket(p->server.address.ss_family, p->type | SOCK_CLOEXEC, 0);
 
-	if (buffer > 0 &&
-	    (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) < 0 ||
-	     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)) < 0))
+	if (buffer > 0 && (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) < 0 ||
+			   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)) < 0))
 		load_die("buffers");
 	if (fd < 0 ||
 	    connect(fd, (const struct sockaddr *)&p->server.address, p->server.length) < 0)
