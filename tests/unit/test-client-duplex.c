@@ -271,7 +271,7 @@ static void *read_answers_late(void *fd)
 	(void)poll(NULL, 0, 700);
 	if (read(full_pipe[0], bytes, sizeof(bytes)) > 0)
 		(void)poll(NULL, 0, 50);
-	(void)write(*(int *)fd, "B", 1);
+	ck_assert_int_eq(write(*(int *)fd, "B", 1), 1);
 	return NULL;
 }
 

@@ -70,7 +70,7 @@ static void answer_twice(struct rig *rig, int fd)
 		while (lseek(rig->output, 0, SEEK_END) < 2)
 			(void)poll(NULL, 0, 1);
 		(void)send(fd, "X\n", 2, MSG_NOSIGNAL);
-		(void)write(late_input, "b\n", 2);
+		ck_assert_int_eq(write(late_input, "b\n", 2), 2);
 		close(late_input);
 	}
 	rig_answer_once(rig, fd);
