@@ -53,6 +53,8 @@ class Package(machine.MachineTest):
         self.assertEqual(machine.our_processes(), [], "installing starts nothing")
         for socket in machine.SOCKETS:
             self.assertEqual(machine.show(socket, "ActiveState"), "inactive")
+            # As an image does at its first boot that was made with the packages.
+            run("systemctl", "preset", socket)
             self.assertEqual(machine.show(socket, "UnitFileState"), "disabled")
 
         # Used, enabled, and running while it is removed: the hardest case.
