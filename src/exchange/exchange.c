@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "exchange/exchange.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +38,10 @@ static size_t answer(const struct exchange_options *options, const void *in, siz
 	struct service_state state = {0};
 	size_t n = s->feed(&state, in, length, out);
 
-	return n + s->finish(&state, (char *)out + n);
+	n += s->finish(&state, (char *)out + n);
+	/* As the service promises, or the next message has no room. */
+	assert(n < s->growth * (length + 1));
+	return n;
 }
 
 size_t exchange_datagram(const struct exchange_options *options, const void *in, size_t length,
