@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "net/address.h"
@@ -153,21 +154,38 @@ static int take(struct arguments *arguments, struct options *options, int id)
 	}
 }
 
-/* What each option says may be right and not fit together. */
+/* What is wrong with an operand, or NULL: what it may be is for target.h to find out, but these are
+ * mistaken for names, or for addresses that nobody means. */
+static const char *find_fault(char **operands, int count, const char **ret_operand)
+{
+	const char *host = operands[0], *colon = count > 0 ? strchr(host, ':') : NULL;
+	uint64_t number;
+
+	*ret_operand = count > 2 ? operands[2] : host;
+	if (count > 2)
+		return "no more than HOST and PORT are taken";
+	if (count == 1 && parse_number(host, 1, 65535, &number) == 0)
+		return "a PORT comes behind a HOST";
+	if (colon && host[0] == '[')
+		return "an IPv6 address has no brackets here";
+	if (colon && !strchr(colon + 1, ':'))
+		return "HOST and PORT are two words";
+	return NULL;
+}
+
+/* What each word says may be right and not fit together. */
 static int check(struct arguments *arguments, char **operands, int count,
 		 char error[static ARGUMENTS_ERROR_MAX])
 {
-	const char *why = NULL;
+	const char *operand, *fault = find_fault(operands, count, &operand), *why = NULL;
 
-	if (count > 2)
-		why = "no more than HOST and PORT are taken";
-	else if (arguments->path && (count > 0 || arguments->family != AF_UNSPEC))
+	if (arguments->path && (count > 0 || arguments->family != AF_UNSPEC))
 		why = "--unix excludes HOST, PORT, -4 and -6";
 	else if (arguments->transport == ARGUMENTS_UDP && arguments->framing_given)
 		why = "--udp excludes --framing: a datagram is a message";
-	if (why) {
-		snprintf(error, ARGUMENTS_ERROR_MAX, "%s%s%s", count > 2 ? operands[2] : "",
-			 count > 2 ? ": " : "", why);
+	if (why || fault) {
+		snprintf(error, ARGUMENTS_ERROR_MAX, "%.128s%s%s", why ? "" : operand,
+			 why ? "" : ": ", why ? why : fault);
 		return -EINVAL;
 	}
 	arguments->host = count > 0 ? operands[0] : "localhost";

@@ -3,7 +3,6 @@
 
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <string.h>
 
 #include "net/socket.h"
 #include "util/cleanup.h"
@@ -16,11 +15,10 @@
 
 bool connection_is_to_itself(int fd)
 {
-	struct address here, there = {.length = sizeof(there.storage)};
+	struct address here, there;
 
-	return socket_get_name(fd, &here) == 0 && getpeername(fd, &there.any, &there.length) == 0 &&
-	       here.any.sa_family != AF_UNIX && here.length == there.length &&
-	       memcmp(&here.storage, &there.storage, here.length) == 0;
+	return socket_get_name(fd, &here) == 0 && socket_get_peer(fd, &there) == 0 &&
+	       here.any.sa_family != AF_UNIX && address_is_same(&here, &there);
 }
 
 /* The kernel's verdict on a connect() under way. */

@@ -28,8 +28,9 @@ int questions_next(struct questions *questions, struct input_line *ret_question)
 					   strlen(questions->prompt));
 	r = input_next_line(questions->input, ret_question);
 	questions->number++;
-	/* The end of input, typed, leaves the cursor behind the prompt. */
-	if (r == 0 && questions->prompt)
+	/* The end of input, typed, leaves the cursor behind the prompt, or behind what was typed.
+	 */
+	if (questions->prompt && (r == 0 || (r > 0 && !ret_question->newline)))
 		(void)descriptor_write_all(questions->prompt_fd, "\n", 1);
 	return r;
 }

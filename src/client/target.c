@@ -23,6 +23,8 @@ static const char *explain(int failure)
 		return strerror(errno);
 	case EAI_SERVICE:
 		return "no such service";
+	case EAI_ADDRFAMILY:
+		return "not an address that -4 or -6 asks for";
 	default:
 		return gai_strerror(failure);
 	}

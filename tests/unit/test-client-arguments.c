@@ -111,12 +111,29 @@ START_TEST(looks_no_further_behind_help_and_version)
 }
 END_TEST
 
+/* Strange, but what they seem to be is not forbidden. */
+static const char *const strange[][WORDS_MAX] = {
+	{"0"}, {"65536"}, {"12000", "12000"}, {"::1"}, {"fe80::1%lo"}, {""},
+};
+
+START_TEST(leaves_hosts_to_the_resolver)
+{
+	_cleanup_(arguments_free) struct arguments arguments;
+	char error[ARGUMENTS_ERROR_MAX];
+
+	ck_assert_int_eq(parse(&arguments, strange[_i], error), 0);
+	ck_assert_str_eq(arguments.host, strange[_i][0]);
+	ck_assert_str_eq(arguments.port, "12000");
+}
+END_TEST
+
 static const char *const wrong[][WORDS_MAX] = {
 	{"--nosuch"},          {"--framing=lines"}, {"--timeout=0"},
 	{"--timeout=-1s"},     {"--retries=many"},  {"--unix="},
 	{"--unix=/x", "host"}, {"--unix=/x", "-4"}, {"--unix=/x", "--tcp"},
 	{"--tcp", "--udp"},    {"-4", "-6"},        {"--udp", "--framing=stream"},
-	{"a", "1", "b"},
+	{"a", "1", "b"},       {"12000"},           {"localhost:12000"},
+	{"[::1]", "12000"},    {"[::1]:12000"},     {"a:1", "b"},
 };
 
 START_TEST(refuses)
@@ -140,6 +157,8 @@ int main(void)
 		UNIT_ONCE("options", takes_a_path),
 		UNIT_LOOP("options", looks_no_further_behind_help_and_version, 0,
 			  sizeof(actions) / sizeof(actions[0])),
+		UNIT_LOOP("operands", leaves_hosts_to_the_resolver, 0,
+			  sizeof(strange) / sizeof(strange[0])),
 		UNIT_LOOP("mistakes", refuses, 0, sizeof(wrong) / sizeof(wrong[0])),
 		{.group = NULL},
 	};

@@ -78,6 +78,22 @@ START_TEST(are_prompted_for)
 }
 END_TEST
 
+/* ^D behind a text is its end: the answer is not to stand beside it. */
+START_TEST(end_where_they_are_typed)
+{
+	_cleanup_close_ int fd = file_of("one", 3), terminal = file_make();
+	_cleanup_(input_free) struct input input;
+	struct questions questions = {.input = &input, .prompt = "? ", .prompt_fd = terminal};
+	struct input_line question;
+
+	ck_assert_int_eq(input_init(&input, fd, 10), 0);
+	expect(&questions, "one", "");
+	file_expect(terminal, "? \n", 3);
+	ck_assert_int_eq(questions_next(&questions, &question), 0);
+	file_expect(terminal, "? \n? \n", 6);
+}
+END_TEST
+
 START_TEST(cannot_be_read)
 {
 	_cleanup_(input_free) struct input input;
@@ -96,6 +112,7 @@ int main(void)
 		UNIT_ONCE("questions", need_no_number_if_there_is_one),
 		UNIT_ONCE("questions", are_lines),
 		UNIT_ONCE("questions", are_prompted_for),
+		UNIT_ONCE("questions", end_where_they_are_typed),
 		UNIT_ONCE("questions", cannot_be_read),
 		{.group = NULL},
 	};
