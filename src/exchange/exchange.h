@@ -28,8 +28,8 @@ struct exchange_options {
 	bool once;            /* answer one message, then be done: the textbook's TCPServer */
 	uint32_t message_max; /* bytes; a longer message ends the conversation */
 
-	/* For who has the connection: microseconds without progress that it is granted;
-	 * PARSE_INFINITY: any. */
+	/* Of the driver that has the connection, not looked at here: for how long it may make no
+	 * progress, in microseconds; PARSE_INFINITY: for ever. */
 	uint64_t idle_timeout;
 };
 

@@ -33,7 +33,6 @@ struct connection_context {
 	struct admission *admission;       /* shared with other workers */
 	struct unsent_limit *unsent_limit; /* the same */
 	struct store *store;               /* the same; NULL: none is ever stored */
-	uint64_t idle_timeout;             /* microseconds; PARSE_INFINITY: none */
 
 	char *request; /* owned: CONNECTION_READ_SIZE bytes */
 	char *reply;   /* owned: the room for their reply, and for that to the end of input */

@@ -424,7 +424,7 @@ int connection_begin(struct connection_context *context, int fd, const struct ad
 	}
 	status_count(&context->status->connections_open, 1);
 	status_count(&context->status->connections_served, 1);
-	connection_context_expect(context, context->idle_timeout);
+	connection_context_expect(context, context->exchange->idle_timeout);
 	/* What was sent on connecting is there by now, and often all there will ever be. */
 	if (peer && !read_request(connection, true)) {
 		*ret_connection = NULL;

@@ -35,7 +35,6 @@ int crew_init(struct crew *crew, const struct server_options *options, struct st
 		.store = store,
 		.news = &crew->news,
 		.datagrams = {crew->rate, !options->datagram_rate_is_set, &store->notify->manager},
-		.idle_timeout = options->exchange.idle_timeout,
 	};
 	crew->workers = calloc(options->workers, sizeof(*crew->workers));
 	if (!crew->workers)

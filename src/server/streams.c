@@ -50,7 +50,6 @@ int streams_init(struct streams *streams, struct loop *loop,
 				.status = status,
 				.admission = admission,
 				.unsent_limit = unsent_limit,
-				.idle_timeout = PARSE_INFINITY,
 				.next_sweep = PARSE_INFINITY,
 				.request = malloc(CONNECTION_READ_SIZE),
 				.reply = malloc(exchange_room(exchange, CONNECTION_READ_SIZE) +
@@ -358,7 +357,7 @@ static uint64_t time_left(const struct connection *connection)
 {
 	uint64_t granted = connection->state == CONNECTION_LINGERING
 				   ? CONNECTION_LINGER_USEC
-				   : connection->context->idle_timeout;
+				   : connection->context->exchange->idle_timeout;
 	uint64_t silence = connection_silence(connection);
 
 	if (granted == PARSE_INFINITY)

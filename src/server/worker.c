@@ -129,7 +129,6 @@ int worker_init(struct worker *worker, const struct worker_options *options, boo
 			       &worker->status, &worker->datagrams)) < 0)
 		return r;
 	worker->streams.context.store = options->store;
-	worker->streams.context.idle_timeout = options->idle_timeout;
 	worker->last_activity = worker->loop.now;
 	worker->loop.round_done = round_done;
 	worker->loop.userdata = worker;

@@ -27,7 +27,6 @@ struct worker_options {
 	struct store *store;
 	news_wanted *news;
 	struct datagram_limits datagrams;
-	uint64_t idle_timeout; /* microseconds; PARSE_INFINITY: none */
 };
 
 struct worker {

@@ -52,6 +52,7 @@ void rig_open_limited(struct rig *rig, const struct service *s, uint32_t rate, b
 	struct datagram_limits limits;
 
 	*rig = (struct rig){.exchange = exchange_options_default(s)};
+	rig->exchange.idle_timeout = PARSE_INFINITY;
 	ck_assert_int_eq(loop_init(&rig->loop, true), 0);
 	admission_init(&rig->admission, SIZE_MAX, ADMISSION_ANY);
 	if (rate > 0)

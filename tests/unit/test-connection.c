@@ -331,7 +331,7 @@ START_TEST(half_close_is_progress)
 	rig_open(&rig, &rig_tripling);
 	rig.exchange.framing = FRAMING_LINE;
 	rig.exchange.message_max = sizeof(bytes);
-	rig.streams.context.idle_timeout = 10000000;
+	rig.exchange.idle_timeout = 10000000;
 	rig_connect(&rig, &client, 0);
 	client_send(&client, bytes, sizeof(bytes));
 	RIG_UNTIL(&rig, rig.status.bytes_in == sizeof(bytes));

@@ -199,7 +199,7 @@ START_TEST(tells_silence)
 	struct client client;
 
 	begin(LOG_INFO);
-	rig.streams.context.idle_timeout = 1000000;
+	rig.exchange.idle_timeout = 1000000;
 	rig_connect(&rig, &client, _i);
 	rig.loop.now += 1000000;
 	streams_sweep(&rig.streams);

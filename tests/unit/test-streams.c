@@ -500,7 +500,7 @@ START_TEST(sweeps_now_and_then)
 	struct client client;
 
 	open_listening();
-	rig.streams.context.idle_timeout = SECOND;
+	rig.exchange.idle_timeout = SECOND;
 	connect_many(&client, 1);
 	rig.loop.now += SECOND - 1000;
 	streams_sweep(&rig.streams);
@@ -517,7 +517,7 @@ START_TEST(sweeps_the_silent)
 	uint64_t begin;
 
 	open_listening();
-	rig.streams.context.idle_timeout = 10 * SECOND;
+	rig.exchange.idle_timeout = 10 * SECOND;
 	connect_many(&silent, 1);
 	/* At a whole millisecond, as silence is measured in. */
 	begin = rig.loop.now = (rig.loop.now / 1000 + 1000) * 1000;
@@ -556,7 +556,7 @@ START_TEST(sweeps_who_never_reads)
 	struct client client;
 
 	open_listening();
-	rig.streams.context.idle_timeout = 10 * SECOND;
+	rig.exchange.idle_timeout = 10 * SECOND;
 	connect_many(&client, 1);
 	(void)rig_flood(&rig, &client, 'x');
 	rig.loop.now += 9 * SECOND;
@@ -574,7 +574,7 @@ END_TEST
 /* Sends one byte after another, some seconds between, the first 9 seconds after it connected. */
 static void drip(struct client *client, const char *bytes, size_t length, uint64_t seconds)
 {
-	rig.streams.context.idle_timeout = 10 * SECOND;
+	rig.exchange.idle_timeout = 10 * SECOND;
 	connect_many(client, 1);
 	rig.loop.now += 9 * SECOND;
 	for (size_t i = 0; i < length; i++) {
@@ -644,7 +644,7 @@ START_TEST(serves_before_it_sweeps)
 	size_t sent;
 
 	open_listening();
-	rig.streams.context.idle_timeout = 10 * SECOND;
+	rig.exchange.idle_timeout = 10 * SECOND;
 	connect_many(&silent, 1);
 	connect_many(&speaks, 1);
 	connect_many(&ends, 1);
@@ -684,7 +684,7 @@ START_TEST(reads_all_before_it_sweeps)
 	open_listening();
 	rig.exchange.framing = FRAMING_LINE;
 	unsent_limit_init(&rig.unsent_limit, 0, 1, 1); /* small reads */
-	rig.streams.context.idle_timeout = 10 * SECOND;
+	rig.exchange.idle_timeout = 10 * SECOND;
 	connect_many(&client, 1);
 	client_send(&client, message, 1);
 	RIG_UNTIL(&rig, rig.status.bytes_in == 1);
@@ -705,7 +705,7 @@ START_TEST(sweeps_many)
 	struct client clients[64];
 
 	open_listening();
-	rig.streams.context.idle_timeout = 10 * SECOND;
+	rig.exchange.idle_timeout = 10 * SECOND;
 	connect_many(clients, 64);
 	rig.loop.now += 5 * SECOND;
 	for (int i = 0; i < 64; i += 3)
@@ -727,7 +727,7 @@ START_TEST(overdue_sweep_stays_due)
 	uint64_t due;
 
 	open_listening();
-	rig.streams.context.idle_timeout = 10 * SECOND;
+	rig.exchange.idle_timeout = 10 * SECOND;
 	connect_many(&silent, 1);
 	due = rig.streams.context.next_sweep;
 	rig.loop.now = due + 5000;

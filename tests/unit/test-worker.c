@@ -40,8 +40,8 @@ static void begin(void)
 		.exchange = exchange_options_default(&service),
 		.admission = &admission,
 		.news = &news,
-		.idle_timeout = PARSE_INFINITY,
 	};
+	options.exchange.idle_timeout = PARSE_INFINITY;
 	atomic_init(&news, NEWS_NONE);
 	ck_assert_int_eq(sem_init(&was_active, 0, 0), 0);
 	ck_assert_int_eq(sem_init(&is_stuck, 0, 0), 0);
