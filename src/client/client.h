@@ -27,6 +27,10 @@ struct client {
 	bool is_missing; /* an answer is */
 };
 
+/* What fits into an IPv4 datagram: 65,535 bytes but for the headers of IP and UDP. The same for
+ * IPv6, so that a line's fate does not hang on a name's address. */
+#define CLIENT_DATAGRAM_MAX 65507
+
 /* Asks until all is asked. Failures are reported. Returns the exit code. */
 enum program_exit sentences_ask(struct client *client, bool once);
 enum program_exit stream_ask(struct client *client);

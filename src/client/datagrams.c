@@ -7,7 +7,6 @@
  * and with it a port, of its own: an answer that comes late, or twice, finds that port closed.
  */
 
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -15,10 +14,7 @@
 #include "client/connection.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
-
-/* What fits into an IPv4 datagram: 65,535 bytes but for the headers of IP and UDP. The same for
- * IPv6, so that a line's fate does not hang on a name's address. */
-#define DATAGRAM_MAX 65507
+#include "util/descriptor.h"
 
 struct datagrams {
 	struct client *client;
@@ -38,25 +34,12 @@ static int open_socket(const struct address *address)
 	return take_fd(&fd);
 }
 
-/* Waits for an answer. Returns its length, -ETIMEDOUT, or a negative errno of recv(2): what an ICMP
+/* Waits for an answer. Returns its length, -ETIMEDOUT, or a negative errno of read(2): what an ICMP
  * message said. */
 static ssize_t receive(struct datagrams *datagrams)
 {
-	uint64_t until = clock_after(datagrams->client->arguments->timeout_usec);
-	struct pollfd wait = {.fd = datagrams->fd, .events = POLLIN};
-
-	for (;;) {
-		ssize_t n = recv(datagrams->fd, datagrams->buffer, sizeof(datagrams->buffer), 0);
-
-		if (n >= 0)
-			return n;
-		if (errno != EAGAIN && errno != EINTR)
-			return negative_errno();
-		if (clock_now() >= until)
-			return -ETIMEDOUT;
-		if (poll(&wait, 1, clock_poll_timeout(until)) < 0 && errno != EINTR)
-			return negative_errno();
-	}
+	return descriptor_read(datagrams->fd, datagrams->buffer, sizeof(datagrams->buffer),
+			       clock_after(datagrams->client->arguments->timeout_usec));
 }
 
 /* Asks one address, and again if need be. Returns as receive(). */
@@ -134,7 +117,7 @@ enum program_exit datagrams_ask(struct client *client)
 			cleanup_close(&datagrams.fd);
 			return client_fail_input(r);
 		}
-		n = r < 0 || line.length > DATAGRAM_MAX ? -EMSGSIZE : ask(&datagrams, &line);
+		n = r < 0 || line.length > CLIENT_DATAGRAM_MAX ? -EMSGSIZE : ask(&datagrams, &line);
 		if (n < 0) {
 			report_missing(client, (int)n);
 			continue;

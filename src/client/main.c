@@ -13,7 +13,6 @@
 #include "util/descriptor.h"
 #include "util/report.h"
 
-#define DATAGRAM_LINE_MAX 65507
 /* A sentence on its own, or with a header, is held in memory as a whole. */
 #define SENTENCE_MAX ((size_t)16 << 20)
 
@@ -67,7 +66,7 @@ static int prepare(struct client *client)
 		.prompt_fd = is_shown ? STDOUT_FILENO : STDERR_FILENO,
 	};
 	if (input_init(&client->input, STDIN_FILENO,
-		       is_datagram ? DATAGRAM_LINE_MAX : SENTENCE_MAX) < 0 ||
+		       is_datagram ? CLIENT_DATAGRAM_MAX : SENTENCE_MAX) < 0 ||
 	    answers_init(&client->answers, STDOUT_FILENO,
 			 is_prompted && is_shown ? ANSWER_PREFIX : NULL,
 			 is_typed || arguments->message_count) < 0)

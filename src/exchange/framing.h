@@ -5,9 +5,9 @@
  * framing: where a message ends in a byte stream.
  *
  *   stream   nowhere: every byte is answered as it comes
- *   line     behind a newline, which is part of the message and of its reply
- *   length   behind as many bytes as a 4-byte big-endian header says; the reply has such a header
- * too
+ *   line     at a newline, which is none of it; its reply ends in one, too, unless it is the last
+ *            line and has none
+ *   length   behind as many bytes as a 4-byte big-endian header says; its reply has such a header
  */
 
 #include <stdint.h>

@@ -8,7 +8,8 @@
  * text is
  *
  *      all that comes over a connection     framing "stream"
- *      one message                          framing "line", "length"
+ *      one message, and no newline          framing "line"
+ *      one message, and no header           framing "length"
  *      one datagram                         whatever the framing
  *
  * and its reply is the same however it was cut into pieces; of the text before nothing is known.

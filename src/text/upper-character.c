@@ -40,11 +40,6 @@ static bool second_fits(unsigned char lead, unsigned char second)
 	}
 }
 
-/*
- * What in begins with: returns how many of its bytes (1 to 4) are a well-formed sequence, or the
- * beginning of one that ends behind length; ret_missing says how many bytes lie there. A byte that
- * begins no sequence counts as one of length 1.
- */
 size_t upper_find_sequence(const unsigned char *in, size_t length, size_t *ret_missing)
 {
 	unsigned char lead = in[0];
@@ -119,7 +114,6 @@ static size_t map_code_point(uint32_t code_point, unsigned char *out)
 	return upper_string[change].length;
 }
 
-/* One sequence that upper_find_sequence() found whole; returns how many bytes it became. */
 size_t upper_map_sequence(const unsigned char *in, size_t length, unsigned char *out)
 {
 	/* A stray byte decodes to 0x80 and up, in which U+00B5 and others would be found. */

@@ -16,7 +16,12 @@
  * to go must not depend on two looks at the same byte. */
 #define UPPER_READ_ONCE(value) __asm__("" : "+r"(value))
 
+/* What in begins with: returns how many of its bytes (1 to 4) are a well-formed sequence, or the
+ * beginning of one that ends behind length; ret_missing says how many bytes lie there. A byte that
+ * begins no sequence counts as one of length 1. */
 size_t upper_find_sequence(const unsigned char *in, size_t length, size_t *ret_missing);
+
+/* One sequence that upper_find_sequence() found whole; returns how many bytes it became. */
 size_t upper_map_sequence(const unsigned char *in, size_t length, unsigned char *out);
 
 /* Whether the character that in begins with becomes another one. Of a malformed one it may say so
