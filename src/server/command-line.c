@@ -73,6 +73,8 @@ void command_line_free(struct command_line *command_line)
 	free(command_line->addresses);
 }
 
+#define NOT_AN_ADDRESS "not an address such as 12000, 127.0.0.1:12000 or [::1]:12000"
+
 static int take_address(struct command_line *command_line, struct options *options, int type)
 {
 	struct endpoint_address added = {.type = type}, *addresses;
@@ -80,7 +82,7 @@ static int take_address(struct command_line *command_line, struct options *optio
 
 	if (r < 0)
 		return options_reject(options, r == -ENAMETOOLONG ? "path too long for a socket"
-								  : "not an address");
+								  : NOT_AN_ADDRESS);
 	if (type == SOCK_DGRAM && added.address.any.sa_family == AF_VSOCK)
 		return options_reject(options, "vsock has streams only");
 	addresses = reallocarray(command_line->addresses, command_line->address_count + 1,
