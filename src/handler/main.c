@@ -41,16 +41,17 @@ static bool peer_is_gone(int error)
 	return error == -ECONNRESET || error == -EPIPE || error == -ETIMEDOUT;
 }
 
-/* in is a connected socket. */
-static void begin_connection(const struct conversation *conversation, uint64_t idle_timeout)
+/* in is a connected socket. Where out is none, whoever takes the answers may take his time. */
+static void begin_connection(const struct conversation *conversation, uint64_t *idle_timeout)
 {
 	/* A vanished peer is that connection's end; in a pipeline SIGPIPE ends us, as is usual
 	 * there. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	socket_send_at_once(conversation->out);
 	socket_take_urgent(conversation->in);
-	(void)socket_limit_wait(conversation->in, SO_RCVTIMEO, idle_timeout);
-	(void)socket_limit_wait(conversation->out, SO_SNDTIMEO, idle_timeout);
+	if (socket_limit_wait(conversation->out, SO_SNDTIMEO, *idle_timeout) < 0 ||
+	    socket_limit_wait(conversation->in, SO_RCVTIMEO, *idle_timeout) < 0)
+		*idle_timeout = PARSE_INFINITY;
 }
 
 /* Where part of an answer is missing it is not to look like all of it. */
@@ -75,7 +76,7 @@ static int converse(const struct conversation *conversation, struct exchange_opt
 	int r;
 
 	if (conversation->is_socket)
-		begin_connection(conversation, options->idle_timeout);
+		begin_connection(conversation, &options->idle_timeout);
 	else
 		options->idle_timeout = PARSE_INFINITY;
 	r = filter_run(conversation->in, conversation->out, options, &failure);

@@ -236,20 +236,21 @@ class Connections(support.SystemTest):
         with self.assertRaises(ConnectionResetError):
             support.read_to_end(client)
 
-    def test_pipe_that_is_silent(self):
-        """Nobody else waits for a place in a pipeline."""
-        reading, writing = os.pipe()
-        os.set_blocking(reading, False)
-        with open(writing, "wb", 0) as pipe, \
-             subprocess.Popen([*program("uppercase"), "--idle-timeout=1us"], stdin=reading,
-                              stdout=subprocess.PIPE) as handler:
-            os.close(reading)
-            for text in b"a", b"b", b"c":
-                pipe.write(text)
-                self.assertEqual(handler.stdout.read(1), text.upper())
-            pipe.close()
-            self.assertEqual(handler.stdout.read(), b"")
-        self.assertEqual(handler.returncode, 0)
+    def test_pipeline_that_is_silent(self):
+        """Nobody else waits for a place in it, even if it begins with a connection."""
+        pipe, pair = os.pipe(), [end.detach() for end in socket.socketpair()]
+        for reading, writing in pipe, pair:
+            os.set_blocking(reading, False)
+            with open(writing, "wb", 0) as file, \
+                 subprocess.Popen([*program("uppercase"), "--idle-timeout=1us"], stdin=reading,
+                                  stdout=subprocess.PIPE) as handler:
+                os.close(reading)
+                for text in b"a", b"b", b"c":
+                    file.write(text)
+                    self.assertEqual(handler.stdout.read(1), text.upper())
+                file.close()
+                self.assertEqual(handler.stdout.read(), b"")
+            self.assertEqual(handler.returncode, 0)
 
     def test_client_that_does_not_wait_for_its_answer(self):
         ours, theirs = socket.socketpair()
