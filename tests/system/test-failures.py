@@ -245,9 +245,11 @@ class Connections(support.SystemTest):
                  subprocess.Popen([*program("uppercase"), "--idle-timeout=1us"], stdin=reading,
                                   stdout=subprocess.PIPE) as handler:
                 os.close(reading)
-                for text in b"a", b"b", b"c":
+                for text in b"a", b"b":
                     file.write(text)
                     self.assertEqual(handler.stdout.read(1), text.upper())
+                    with self.assertRaises(subprocess.TimeoutExpired):
+                        handler.wait(0.1)
                 file.close()
                 self.assertEqual(handler.stdout.read(), b"")
             self.assertEqual(handler.returncode, 0)
