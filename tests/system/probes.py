@@ -15,8 +15,8 @@ ROOT_COPY = "/usr/local/bin/probe-root"
 
 # How the program is started and ended, not what it may do.
 STARTS = re.compile("Type|Exec.*|Restart.*|WatchdogSec|SuccessExitStatus|FileDescriptorStoreMax|Timeout.*|Standard.*")
-# Beside those: what gives (a /proc and a /dev in the empty root) and whom it concerns.
-FORBIDS_NOTHING = re.compile(STARTS.pattern + "|MountAPIVFS|RootDirectoryStartOnly")
+# Beside those: what gives (a /proc and a /dev in the empty root), whom it concerns, and what is logged.
+FORBIDS_NOTHING = re.compile(STARTS.pattern + "|LogLevelMax|MountAPIVFS|RootDirectoryStartOnly")
 
 
 def prepare():

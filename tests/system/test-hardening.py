@@ -179,5 +179,32 @@ class Hardening(machine.MachineTest):
             run("systemd-analyze", "security", "--offline=true", f"--threshold={threshold}", path)
 
 
+class WhoMayAsk(machine.MachineTest):
+
+    def ask_from(self, address):
+        """What is answered to one of our own addresses, who asks itself."""
+        try:
+            with socket.create_connection((address, 12000), timeout=1) as connection:
+                return support.converse(connection, b"a")
+        except TimeoutError:
+            return b""
+
+    def test_addresses(self):
+        """By the drop-in of uppercased(8) for the socket: its traffic is charged to it, not to the service."""
+        run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
+        self.addCleanup(run, "ip", "address", "del", "192.0.2.1/32", "dev", "lo")
+        for name in "tcp", "inetd":
+            unit = f"uppercase-{name}.socket"
+            run("systemctl", "start", unit)
+            self.assertEqual(self.ask_from("192.0.2.1"), b"A", unit)
+            self.configure(unit, "[Socket]", "IPAddressDeny=any", "IPAddressAllow=localhost")
+            run("systemctl", "restart", unit)
+            self.assertEqual(self.ask_from("127.0.0.1"), b"A", unit)
+            if "does not support BPF" in run("journalctl", "--boot", "--unit", unit):
+                print(f"NOT SHOWN HERE: IPAddressDeny=any of {unit}: {BPF}")
+                continue
+            self.assertEqual(self.ask_from("192.0.2.1"), b"", unit)
+
+
 if __name__ == "__main__":
     machine.main()

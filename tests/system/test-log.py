@@ -114,6 +114,22 @@ class Log(machine.MachineTest):
         self.stop_everything()
         self.assertEqual(len(messages()), before)
 
+    def test_handlers_are_quiet_too(self):
+        """systemd says nothing of each, unless something is wrong."""
+        self.configure("uppercase-inetd@.service", "[Service]", "ExecStart=",
+                       "ExecStart=/usr/bin/uppercase --framing=line --message-max=1")
+        run("systemctl", "start", "uppercase-inetd.socket")
+        self.assertEqual(support.converse(connect("127.0.0.1", 12000), b"a\n"), b"A\n")
+        with connect("127.0.0.1", 12000) as connection:
+            connection.sendall(b"too long\n")
+        support.until(lambda: "longer than --message-max allows" in self.say_handlers("debug..err"), "the error")
+        self.assertEqual(self.say_handlers("debug..info"), "")
+
+    def say_handlers(self, priorities):
+        run("journalctl", "--sync")
+        return run("journalctl", "--boot", "--quiet", "--output=cat", "--priority=" + priorities,
+                   "--unit=uppercase-inetd@*", check=False)
+
     def test_without_the_socket(self):
         """Where the journal's socket is out of reach the same line comes by standard error."""
         paths = show(TCP, "BindReadOnlyPaths").split()

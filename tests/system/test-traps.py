@@ -87,10 +87,12 @@ class Traps(machine.MachineTest):
     def test_restart_of_the_socket(self):
         """Without Requires= and After= the service would end up running without it, or for ever restarting."""
         # Five starts in ten seconds are granted to a socket, too, by default.
-        for _ in range(8):
-            self.ask()
-            run("systemctl", "restart", SOCKET)
-            self.assertEqual(show(SOCKET, "ActiveState"), "active")
+        with connect("127.0.0.1", 12000) as open_before:
+            for _ in range(8):
+                self.ask()
+                run("systemctl", "restart", SOCKET)
+                self.assertEqual(show(SOCKET, "ActiveState"), "active")
+            self.assertEqual(converse(open_before, b"still there?"), b"STILL THERE?")
         self.ask()
         run("systemctl", "restart", SOCKET, SERVICE)
         self.assertEqual(show(SOCKET, "ActiveState"), "active")

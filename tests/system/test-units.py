@@ -125,6 +125,17 @@ class Handlers(Askers):
         support.until(lambda: not run("systemctl", "list-units", "--all", "--no-legend",
                                       "uppercase-inetd@*.service"), "all units gone, none of them failed")
 
+    def test_go_on_without_their_socket(self):
+        run("systemctl", "start", "uppercase-inetd.socket")
+        with support.connect("127.0.0.1", 12000) as connection:
+            connection.sendall(b"a")
+            self.assertEqual(support.read_exactly(connection, 1), b"A")
+            run("systemctl", "stop", "uppercase-inetd.socket")
+            connection.sendall(b"b")
+            self.assertEqual(support.read_exactly(connection, 1), b"B")
+            run("systemctl", "stop", "uppercase-inetd@*.service")
+            self.assertEqual(connection.recv(1), b"")
+
     def test_everybody_is_answered(self):
         run("systemctl", "start", "uppercase-inetd.socket")
         self.ask_over_tcp()
