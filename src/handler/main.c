@@ -30,7 +30,7 @@ static const struct program program = {
 	.suffix = "",
 	.help_head = ": standard input to standard output,\n"
 		     "or the connection that systemd or an inetd hands over.",
-	.help_tail = "See ",
+	.help_tail = "Times are as in systemd.time(7): 500ms, 5s, 1min, infinity. See ",
 	.rows = rows,
 	.take = take,
 };
