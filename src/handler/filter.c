@@ -14,6 +14,7 @@
 #include "util/clock.h"
 #include "util/descriptor.h"
 #include "util/error.h"
+#include "util/parse.h"
 
 /* A pipe is 64 KiB at first: every so much both its sides change places on the processor. */
 #define PIPE_SIZE_DEFAULT ((ssize_t)64 << 10)
@@ -50,8 +51,10 @@ static bool may_map(const struct exchange_options *options)
 static ssize_t take(struct source *source, uint64_t until, bool is_dripping,
 		    const char **ret_request)
 {
-	int r = is_dripping ? descriptor_wait(source->fd, POLLIN, until) : 0;
+	int r = 0;
 
+	if (is_dripping && until != PARSE_INFINITY)
+		r = descriptor_wait(source->fd, POLLIN, until);
 	return r < 0 ? r : source_take(source, until, ret_request);
 }
 
