@@ -50,11 +50,12 @@ static int open_connection(const struct ping_pong *p, int buffer)
 {
 	int fd = socket(p->server.address.ss_family, p->type | SOCK_CLOEXEC, 0);
 
+	if (fd < 0)
+		load_die("socket");
 	if (buffer > 0 && (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) < 0 ||
 			   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)) < 0))
 		load_die("buffers");
-	if (fd < 0 ||
-	    connect(fd, (const struct sockaddr *)&p->server.address, p->server.length) < 0)
+	if (connect(fd, (const struct sockaddr *)&p->server.address, p->server.length) < 0)
 		load_die("connect");
 	return fd;
 }
